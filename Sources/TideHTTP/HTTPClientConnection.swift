@@ -1,0 +1,111 @@
+import TideCore
+import TideHTTP1
+import TideHTTP2
+import TideIO
+
+/// Who owns a connection to an endpoint: the gateway's pool, the load client.
+public protocol HTTPClientConnectionOwner: AnyObject {
+  /// Requests can be opened, or their possible number changed (to none, too).
+  func clientConnectionDidChangeCapacity(_ connection: HTTPClientConnection)
+  /// The connection is gone; its streams have been told. `failure` when it never opened or broke.
+  func clientConnectionDidClose(_ connection: HTTPClientConnection, failure: SocketFailure?)
+}
+
+/// Which version a client connection speaks.
+public enum HTTPVersionChoice: Sendable, Equatable {
+  /// What ALPN settles on TLS; HTTP/1.1 on cleartext.
+  case negotiate
+  case http1
+  /// HTTP/2 by ALPN on TLS, by prior knowledge on cleartext.
+  case http2
+}
+
+/// A connection that this process opened: to an engine, or from the load client.
+public final class HTTPClientConnection: HTTPConnection {
+  private unowned(unsafe) let owner: any HTTPClientConnectionOwner
+  private let choice: HTTPVersionChoice
+  private let isSecure: Bool
+  private var failure: SocketFailure?
+  public private(set) var isEstablished = false
+  /// Where the owner keeps this connection in its list.
+  public var position = 0
+  /// When its last stream ended, for the owner's idle rule.
+  public var idleSince = MonotonicTime.zero
+  /// Streams opened over its life.
+  public private(set) var requestCount: UInt64 = 0
+
+  public init(
+    worker: Worker, address: SocketAddress, choice: HTTPVersionChoice, tls: TLSClientContext?, serverName: String?,
+    owner: any HTTPClientConnectionOwner
+  ) {
+    self.owner = owner
+    self.choice = choice
+    isSecure = tls != nil
+    super.init(worker: worker, connectingTo: address, tls: tls, serverName: serverName)
+  }
+
+  /// Whether TCP, TLS and ALPN are done.
+  public var isReady: Bool { isEstablished && !isClosing }
+
+  /// How many more requests can be opened now.
+  public var availableStreams: Int {
+    guard isReady else { return 0 }
+    switch codec {
+    case .http1Client(let codec): return codec.availableStreams
+    case .http2(let session): return session.availableStreams
+    case .undecided, .http1Server: return 0
+    }
+  }
+
+  /// Whether the owner should open another connection for new requests: too many cancels went over this one.
+  public var shouldRetire: Bool {
+    if case .http2(let session) = codec { return session.shouldRetire }
+    return false
+  }
+
+  /// Opens a request; nil when there is no room.
+  public func open(_ head: RequestHead, endStream: Bool, consumer: StreamConsumer) -> HTTPStream? {
+    guard isReady else { return nil }
+    let stream: HTTPStream?
+    switch codec {
+    case .http1Client(let codec):
+      stream = codec.open(head, endStream: endStream, consumer: consumer, now: worker.now)
+    case .http2(let session): stream = session.open(head, endStream: endStream, consumer: consumer, now: worker.now)
+    case .undecided, .http1Server: stream = nil
+    }
+    if stream != nil { requestCount &+= 1 }
+    afterCodec()
+    return stream
+  }
+
+  public override func connectionDidOpen(applicationProtocol: ApplicationProtocol?) {
+    let useHTTP2 = applicationProtocol == .h2 || (applicationProtocol == nil && !isSecure && choice == .http2)
+    if choice == .http2, !useHTTP2 {
+      failure = .alpnMismatch
+      abort()
+      return
+    }
+    if useHTTP2 {
+      var settings = HTTP2Settings(role: .client)
+      settings.isSecure = isSecure
+      codec = .http2(HTTP2Session(role: .client, settings: settings, owner: self, now: worker.now))
+      setNeedsFlush()
+    } else {
+      var settings = HTTP1Settings()
+      settings.isSecure = isSecure
+      codec = .http1Client(HTTP1ClientCodec(settings: settings, owner: self, now: worker.now))
+    }
+    isEstablished = true
+    afterCodec()
+    owner.clientConnectionDidChangeCapacity(self)
+  }
+
+  public override func connectionDidFail(_ failure: SocketFailure) {
+    self.failure = self.failure ?? failure
+    super.connectionDidFail(failure)
+  }
+
+  public override func didChangeCapacity() { owner.clientConnectionDidChangeCapacity(self) }
+
+  public override func didClose() { owner.clientConnectionDidClose(self, failure: failure) }
+}

@@ -1,0 +1,211 @@
+import TideCore
+import TideHTTP1
+import TideHTTP2
+import TideIO
+
+/// A connection that speaks HTTP, whichever version: a socket, the codec that reads and writes it, and one timer for all of the
+/// codec's deadlines.
+///
+/// Owned by one worker. The streams it carries look the same for both versions; only `HTTPServerConnection` and
+/// `HTTPClientConnection` know how a codec is chosen.
+open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
+  /// What reads and writes the connection. A closed choice, so that a call is a switch and not a table.
+  enum Codec {
+    case undecided
+    case http1Server(HTTP1ServerCodec)
+    case http1Client(HTTP1ClientCodec)
+    case http2(HTTP2Session)
+  }
+
+  /// The timer kind of the codec's deadlines; subclasses use others.
+  static let codecTimer: UInt8 = 0
+
+  var codec = Codec.undecided
+  private var timer: TimerToken?
+  private var armedDeadline = MonotonicTime.distantFuture
+  private var isReading = true
+  /// Why the codec ended the connection; nil while it lives, or when the transport ended it.
+  public private(set) var closeReason: CodecClose?
+  public private(set) var isClosing = false
+
+  // MARK: What subclasses override
+
+  /// Server side: a request has come.
+  open func didReceive(_ head: RequestHead, on stream: HTTPStream, endStream: Bool) {}
+  /// Client side: more or fewer streams can be opened.
+  open func didChangeCapacity() {}
+  /// Last event; every stream has been told before.
+  open func didClose() {}
+
+  // MARK: State
+
+  /// The version in use, for logs and `ctx.client.protocol`; nil until it is known.
+  public var version: ApplicationProtocol? {
+    switch codec {
+    case .undecided: nil
+    case .http1Server, .http1Client: .http11
+    case .http2: .h2
+    }
+  }
+
+  public var openStreamCount: Int {
+    switch codec {
+    case .undecided: 0
+    case .http1Server(let codec): codec.openStreamCount
+    case .http1Client(let codec): codec.openStreamCount
+    case .http2(let session): session.openStreamCount
+    }
+  }
+
+  /// Stops new requests and closes once the running ones have ended (RFC 9113 section 6.8; `Connection: close` in HTTP/1.1).
+  public func drain() {
+    guard !isClosing else { return }
+    switch codec {
+    case .undecided: close()
+    case .http1Server(let codec): codec.shutdown(now: worker.now)
+    case .http1Client(let codec): codec.shutdown(now: worker.now)
+    case .http2(let session): session.shutdown(now: worker.now)
+    }
+    afterCodec()
+    setNeedsFlush()
+  }
+
+  // MARK: Transport events
+
+  /// Hands bytes to the codec and looks after its deadlines and appetite.
+  final func feed(_ bytes: UnsafeRawBufferPointer) {
+    switch codec {
+    case .undecided: return
+    case .http1Server(let codec): codec.receive(bytes, now: worker.now)
+    case .http1Client(let codec): codec.receive(bytes, now: worker.now)
+    case .http2(let session): session.receive(bytes, now: worker.now)
+    }
+    afterCodec()
+  }
+
+  open override func connectionDidReceive(_ bytes: UnsafeRawBufferPointer) {
+    if isClosing { return }
+    feed(bytes)
+  }
+
+  open override func connectionDidReceiveEnd(clean: Bool) {
+    switch codec {
+    case .undecided: break
+    case .http1Server(let codec): codec.receiveEnd(clean: clean, now: worker.now)
+    case .http1Client(let codec): codec.receiveEnd(clean: clean, now: worker.now)
+    case .http2(let session): session.receiveEnd(clean: clean, now: worker.now)
+    }
+    if !isClosing {
+      isClosing = true
+      close()
+    }
+  }
+
+  /// The peer vanished while reading was paused: what it would have sent no longer matters, its requests end now.
+  open override func connectionPeerHungUp() {
+    if isClosing { return }
+    isClosing = true
+    abort()
+  }
+
+  open override func connectionProduce(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    let count: Int
+    switch codec {
+    case .undecided: return 0
+    case .http1Server(let codec): count = codec.produce(into: buffer, now: worker.now)
+    case .http1Client(let codec): count = codec.produce(into: buffer, now: worker.now)
+    case .http2(let session): count = session.produce(into: buffer, now: worker.now)
+    }
+    afterCodec()
+    return count
+  }
+
+  open override func connectionDidFail(_ failure: SocketFailure) {
+    isClosing = true
+  }
+
+  open override func connectionDidClose() {
+    isClosing = true
+    if let timer { worker.timers.cancel(timer) }
+    timer = nil
+    switch codec {
+    case .undecided: break
+    case .http1Server(let codec): codec.terminate()
+    case .http1Client(let codec): codec.terminate()
+    case .http2(let session): session.terminate()
+    }
+    didClose()
+  }
+
+  // MARK: Codec events
+
+  public func codecNeedsFlush() { setNeedsFlush() }
+
+  public func codecDidReceive(_ head: RequestHead, on stream: HTTPStream, endStream: Bool) {
+    didReceive(head, on: stream, endStream: endStream)
+  }
+
+  public func codecDidChangeCapacity() { didChangeCapacity() }
+
+  public func codecWantsClose(_ reason: CodecClose) {
+    guard closeReason == nil else { return }
+    closeReason = reason
+    isClosing = true
+    // Flushes what the codec still yields, then says goodbye in the order TCP needs (robustness section 5).
+    close()
+  }
+
+  // MARK: Deadlines and appetite
+
+  open func timerFired(kind: UInt8, now: MonotonicTime) {
+    guard kind == Self.codecTimer else { return }
+    timer = nil
+    armedDeadline = .distantFuture
+    let due = nextDeadline
+    if due <= now {
+      switch codec {
+      case .undecided: break
+      case .http1Server(let codec): codec.deadlineReached(now: now)
+      case .http1Client(let codec): codec.deadlineReached(now: now)
+      case .http2(let session): session.deadlineReached(now: now)
+      }
+    }
+    afterCodec()
+  }
+
+  private var nextDeadline: MonotonicTime {
+    switch codec {
+    case .undecided: .distantFuture
+    case .http1Server(let codec): codec.nextDeadline
+    case .http1Client(let codec): codec.nextDeadline
+    case .http2(let session): session.nextDeadline
+    }
+  }
+
+  private var wantsRead: Bool {
+    switch codec {
+    case .undecided: true
+    case .http1Server(let codec): codec.wantsRead
+    case .http1Client(let codec): codec.wantsRead
+    case .http2(let session): session.wantsRead
+    }
+  }
+
+  /// Re-arms the timer only when a deadline came nearer: a later one is found when the earlier timer fires.
+  final func afterCodec() {
+    let due = nextDeadline
+    if due < armedDeadline, !isClosing || due != .distantFuture {
+      if let timer { worker.timers.cancel(timer) }
+      armedDeadline = due
+      timer = worker.timers.schedule(at: due, target: self, kind: Self.codecTimer)
+    }
+    let wants = wantsRead
+    if wants != isReading {
+      isReading = wants
+      if wants { resumeReading() } else { pauseReading() }
+    }
+  }
+
+  /// The consumer returned credit outside of a read or a flush: reading may go on.
+  public final func appetiteChanged() { afterCodec() }
+}
