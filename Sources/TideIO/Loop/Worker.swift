@@ -1,0 +1,326 @@
+import CLinux
+import Glibc
+import Synchronization
+import TideCore
+
+/// Told once at the end of a turn, before the flush, after `Worker.requestTurnEnd`.
+public protocol TurnEndTarget: AnyObject {
+  func turnWillEnd(now: MonotonicTime)
+}
+
+/// One thread with one edge-triggered epoll loop, and the owner of everything on it.
+///
+/// A turn: poll; read upstream connections until dry, then the others; mailbox; timers; hooks; then flush each dirty
+/// connection once, so that all that came for a connection leaves in one write.
+///
+/// Unchecked Sendable: other threads hold it as an address for `post`, `stop`, `join` and the counters, which are
+/// atomic or locked. All else belongs to its own thread.
+public final class Worker: @unchecked Sendable {
+  /// Bytes of the shared read and write buffers.
+  public static let bufferSize = 256 << 10
+  private static let eventCount = 4096
+  private static let stackSize = 8 << 20
+
+  public let index: Int
+  /// The time of this turn: read once, after the poller returned.
+  public private(set) var now: MonotonicTime
+  public let timers: TimerWheel
+  public let loopLag = LoopLag()
+  public var counters = WorkerCounters()
+  /// How many connections and listeners are open.
+  public private(set) var targetCount = 0
+
+  /// The one output buffer: valid from `connectionProduce` to the write that follows it.
+  public let scratch: UnsafeMutableRawBufferPointer
+  /// The one input buffer: valid during `connectionDidReceive`.
+  let input: UnsafeMutableRawBufferPointer
+
+  private let poller: Int32
+  private let events: UnsafeMutablePointer<epoll_event>
+  private let mailbox = Mailbox()
+  private let stopRequested = Atomic<Bool>(false)
+  /// Nanoseconds of the turn's begin, 0 while polling: what the stall watchdog looks at.
+  private let busySince = Atomic<UInt64>(0)
+  private var histogram: TurnHistogram
+  private var thread: UInt?
+
+  /// Targets that have more to read, for the next turn; unretained, purged before a retired one is released.
+  private var deferredUpstream: ContiguousArray<Unmanaged<PollTarget>> = []
+  private var deferredOrdinary: ContiguousArray<Unmanaged<PollTarget>> = []
+  private var dirty: ContiguousArray<Unmanaged<PollTarget>> = []
+  /// Retired this turn; each holds the reference that `register` took.
+  private var graveyard: ContiguousArray<Unmanaged<PollTarget>> = []
+  private var firstTarget: Unmanaged<PollTarget>?
+  private var turnEndTargets: ContiguousArray<any TurnEndTarget> = []
+  private var turnEndHooks: [(Worker) -> Void] = []
+
+  public init(index: Int) {
+    self.index = index
+    now = .now()
+    timers = TimerWheel(now: now)
+    histogram = TurnHistogram(now: now)
+    scratch = .allocate(byteCount: Self.bufferSize, alignment: 64)
+    input = .allocate(byteCount: Self.bufferSize, alignment: 64)
+    events = .allocate(capacity: Self.eventCount)
+    poller = epoll_create1(Int32(EPOLL_CLOEXEC))
+    precondition(poller >= 0, "no epoll descriptor for a worker: \(SocketFailure.text(of: errno))")
+    clinux_ignore_broken_pipe()
+    var interest = epoll_event(events: PollEvents.readable, data: epoll_data_t(u64: 0))
+    let added = epoll_ctl(poller, EPOLL_CTL_ADD, mailbox.descriptor, &interest)
+    precondition(added == 0, "a worker's mailbox cannot be polled: \(SocketFailure.text(of: errno))")
+  }
+
+  deinit {
+    close(poller)
+    scratch.deallocate()
+    input.deallocate()
+    events.deallocate()
+  }
+
+  // MARK: From any thread
+
+  /// The worker of the calling thread.
+  public static var current: Worker? {
+    clinux_current_worker().map { Unmanaged<Worker>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// Whether the caller runs on this worker's thread.
+  public var isCurrent: Bool { clinux_current_worker() == Unmanaged.passUnretained(self).toOpaque() }
+
+  /// Runs `message` on the worker's thread, in the order of the posts. Thread-safe. After the worker has stopped,
+  /// messages are dropped.
+  public func post(_ message: @escaping @Sendable (Worker) -> Void) { mailbox.post(message) }
+
+  /// Ends `run` after the current turn; every connection left is aborted. Thread-safe.
+  public func stop() {
+    stopRequested.store(true, ordering: .releasing)
+    mailbox.wake()
+  }
+
+  /// 99th percentile of the last second's turns. Thread-safe.
+  public var loopLagMs: Int { loopLag.milliseconds }
+
+  /// How long the current turn has been running; nil while the worker waits for work. Thread-safe.
+  func busyMs(at instant: MonotonicTime) -> Int? {
+    let since = busySince.load(ordering: .relaxed)
+    return since == 0 ? nil : instant.milliseconds(since: MonotonicTime(nanoseconds: since))
+  }
+
+  /// Spawns the thread that runs the loop. Call once, then `join` after `stop`.
+  public func start() {
+    precondition(thread == nil, "worker \(index) was started twice")
+    var started: UInt = 0
+    let me = Unmanaged.passRetained(self)
+    let error = clinux_start_thread(
+      "tide-\(index)", Self.stackSize,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, me.toOpaque(), &started)
+    precondition(error == 0, "no thread for worker \(index): \(SocketFailure.text(of: error))")
+    thread = started
+  }
+
+  /// Waits for the thread of `start` to end.
+  public func join() {
+    guard let thread else { return }
+    self.thread = nil
+    _ = clinux_join_thread(thread)
+  }
+
+  // MARK: The loop
+
+  /// Turns until `stop`. Blocks the calling thread, which becomes the worker's.
+  public func run() {
+    clinux_set_current_worker(Unmanaged.passUnretained(self).toOpaque())
+    while !stopRequested.load(ordering: .acquiring) { turn() }
+    for message in mailbox.take() { message(self) }
+    while let target = firstTarget?.takeUnretainedValue() {
+      target.workerStops()
+      if !target.isRetired { retire(target) }
+    }
+    bury()
+    busySince.store(0, ordering: .relaxed)
+    clinux_set_current_worker(nil)
+  }
+
+  private func turn() {
+    let count = epoll_wait(poller, events, Int32(Self.eventCount), pollTimeoutMs)
+    now = .now()
+    busySince.store(now.nanoseconds, ordering: .relaxed)
+    let ready = Int(max(0, count))
+
+    counters.events &+= UInt64(ready)
+    if !deferredUpstream.isEmpty { runDeferred(takeOut(&deferredUpstream)) }
+    var hasOrdinary = !deferredOrdinary.isEmpty
+    var hasMail = false
+    for position in 0..<ready {
+      let data = events[position].data.u64
+      if data & 1 == 1 {
+        target(of: data).pollReady(events[position].events)
+      } else if data == 0 {
+        hasMail = true
+      } else {
+        hasOrdinary = true
+      }
+    }
+    if hasOrdinary {
+      runDeferred(takeOut(&deferredOrdinary))
+      for position in 0..<ready {
+        let data = events[position].data.u64
+        if data & 1 == 0, data != 0 { target(of: data).pollReady(events[position].events) }
+      }
+    }
+    if hasMail {
+      for message in mailbox.take() { message(self) }
+    }
+    timers.advance(to: now)
+    runTurnEnd()
+    flushDirty()
+    if !graveyard.isEmpty { bury() }
+
+    counters.turns &+= 1
+    let end = MonotonicTime.now()
+    if let microseconds = histogram.record(nanoseconds: end.nanoseconds(since: now), now: end) {
+      loopLag.publish(microseconds: microseconds)
+    }
+    turnEnded = end
+    busySince.store(0, ordering: .relaxed)
+  }
+
+  private var turnEnded = MonotonicTime.zero
+
+  private var pollTimeoutMs: Int32 {
+    if !dirty.isEmpty || !deferredUpstream.isEmpty || !deferredOrdinary.isEmpty || !turnEndTargets.isEmpty { return 0 }
+    let deadline = timers.nextDeadline
+    if deadline == .distantFuture { return -1 }
+    let nanoseconds = deadline.nanoseconds(since: turnEnded)
+    return Int32(clamping: min(nanoseconds, UInt64.max - 999_999) / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
+  }
+
+  @inline(__always)
+  private func target(of data: UInt64) -> PollTarget {
+    // The poll set holds only addresses of registered targets, which stay alive until `bury`.
+    let address = UnsafeRawPointer(bitPattern: UInt(data & ~1)).unsafelyUnwrapped
+    return Unmanaged<PollTarget>.fromOpaque(address).takeUnretainedValue()
+  }
+
+  private func takeOut(
+    _ queue: inout ContiguousArray<Unmanaged<PollTarget>>
+  ) -> ContiguousArray<Unmanaged<PollTarget>> {
+    let taken = queue
+    queue = []
+    return taken
+  }
+
+  /// The caller has taken the queue out: a target may defer itself again while it runs.
+  private func runDeferred(_ taken: ContiguousArray<Unmanaged<PollTarget>>) {
+    for entry in taken {
+      let target = entry.takeUnretainedValue()
+      target.isDeferred = false
+      target.pollDeferred()
+    }
+  }
+
+  private func runTurnEnd() {
+    if !turnEndTargets.isEmpty {
+      let taken = turnEndTargets
+      turnEndTargets = []
+      for target in taken { target.turnWillEnd(now: now) }
+    }
+    for hook in turnEndHooks { hook(self) }
+  }
+
+  /// A flush may dirty other connections, which then leave in the same turn, but not without end.
+  private func flushDirty() {
+    guard !dirty.isEmpty else { return }
+    let bound = dirty.count * 4 + 1024
+    var position = 0
+    while position < dirty.count, position < bound {
+      dirty[position].takeUnretainedValue().flushTurn()
+      position += 1
+    }
+    counters.flushes &+= UInt64(position)
+    if position == dirty.count {
+      dirty.removeAll(keepingCapacity: true)
+    } else {
+      dirty.removeFirst(position)
+    }
+  }
+
+  private func bury() {
+    var position = 0
+    while position < graveyard.count {
+      graveyard[position].takeUnretainedValue().targetDidRetire()
+      position += 1
+    }
+    purge(&dirty)
+    purge(&deferredUpstream)
+    purge(&deferredOrdinary)
+    let dead = graveyard
+    graveyard.removeAll()
+    for entry in dead { entry.release() }
+  }
+
+  private func purge(_ queue: inout ContiguousArray<Unmanaged<PollTarget>>) {
+    if !queue.isEmpty { queue.removeAll { $0._withUnsafeGuaranteedRef { $0.isRetired } } }
+  }
+
+  // MARK: From the worker's own thread
+
+  /// Tells `target` once, after all reads, messages and timers of this turn and before its flush. Held strongly until then.
+  public func requestTurnEnd(_ target: any TurnEndTarget) { turnEndTargets.append(target) }
+
+  /// Runs `hook` at the end of every turn, before the flush. For the few things that concern a whole worker.
+  public func onTurnEnd(_ hook: @escaping (Worker) -> Void) { turnEndHooks.append(hook) }
+
+  /// Adds a target to the poll set and keeps it alive until it is retired. Returns 0 or an errno value.
+  func register(_ target: PollTarget, events interest: UInt32) -> Int32 {
+    let reference = Unmanaged.passRetained(target)
+    target.next = firstTarget
+    firstTarget?.takeUnretainedValue().previous = reference
+    firstTarget = reference
+    targetCount += 1
+    guard target.descriptor >= 0 else { return EBADF }
+    return control(EPOLL_CTL_ADD, target, events: interest)
+  }
+
+  func control(_ operation: Int32, _ target: PollTarget, events interest: UInt32) -> Int32 {
+    let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(target).toOpaque()))
+    var event = epoll_event(events: interest, data: epoll_data_t(u64: address | (target.isUpstream ? 1 : 0)))
+    return epoll_ctl(poller, operation, target.descriptor, &event) == 0 ? 0 : errno
+  }
+
+  /// Takes a target out of everything but the events already fetched. Its descriptor is closed by the caller, which also
+  /// removes it from the poll set.
+  func retire(_ target: PollTarget) {
+    guard !target.isRetired else { return }
+    target.isRetired = true
+    targetCount -= 1
+    let reference = Unmanaged.passUnretained(target)
+    target.next?.takeUnretainedValue().previous = target.previous
+    if let previous = target.previous {
+      previous.takeUnretainedValue().next = target.next
+    } else {
+      firstTarget = target.next
+    }
+    target.next = nil
+    target.previous = nil
+    graveyard.append(reference)
+  }
+
+  @inline(__always)
+  func markDirty(_ target: PollTarget) { dirty.append(Unmanaged.passUnretained(target)) }
+
+  /// Gives `target` another go next turn, which then does not wait.
+  func deferToNextTurn(_ target: PollTarget) {
+    guard !target.isDeferred, !target.isRetired else { return }
+    target.isDeferred = true
+    if target.isUpstream {
+      deferredUpstream.append(Unmanaged.passUnretained(target))
+    } else {
+      deferredOrdinary.append(Unmanaged.passUnretained(target))
+    }
+  }
+}
