@@ -1,3 +1,4 @@
+import Glibc
 import TideCore
 import TideHTTP1
 import TideHTTP2
@@ -81,7 +82,7 @@ public final class HTTPClientConnection: HTTPConnection {
   public override func connectionDidOpen(applicationProtocol: ApplicationProtocol?) {
     let useHTTP2 = applicationProtocol == .h2 || (applicationProtocol == nil && !isSecure && choice == .http2)
     if choice == .http2, !useHTTP2 {
-      failure = .alpnMismatch
+      failure = SocketFailure(.handshake, reason: "the endpoint does not speak HTTP/2")
       abort()
       return
     }
@@ -103,6 +104,12 @@ public final class HTTPClientConnection: HTTPConnection {
   public override func connectionDidFail(_ failure: SocketFailure) {
     self.failure = self.failure ?? failure
     super.connectionDidFail(failure)
+  }
+
+  /// The owner's limit for connecting has passed.
+  public func timeOut() {
+    failure = SocketFailure(.connect, code: ETIMEDOUT)
+    abort()
   }
 
   public override func didChangeCapacity() { owner.clientConnectionDidChangeCapacity(self) }

@@ -1,3 +1,4 @@
+import Glibc
 import TideCore
 import TideHTTP1
 import TideHTTP2
@@ -52,33 +53,34 @@ public final class HTTPServer {
   /// Told when the last connection has gone after `drain`.
   public var onDrained: (() -> Void)?
 
-  /// - Throws: what the listener throws when the address cannot be bound.
+  /// - Parameters:
+  ///   - socket: this worker's share of the address; the listener takes it over.
+  ///   - handler: outlives the server.
   public init(
-    worker: Worker, name: String, address: SocketAddress, tls: TLSServerContext? = nil,
+    worker: Worker, name: String, socket: ListeningSocket, tls: TLSServerContext? = nil,
     settings: HTTPServerSettings = HTTPServerSettings(), handler: any HTTPRequestHandler
-  ) throws {
+  ) {
     self.worker = worker
     self.name = name
     self.tls = tls
     self.settings = settings
     self.handler = handler
-    listener = try Listener(address: address, worker: worker) { [unowned self] accepted in accept(accepted) }
+    listener = Listener(socket: socket, worker: worker) { [unowned self] accepted in accept(accepted) }
   }
 
   public var openConnectionCount: Int { connections.count }
   public var openStreamCount: Int { connections.reduce(0) { $0 + $1.openStreamCount } }
 
-  private func accept(_ accepted: consuming AcceptedSocket) {
+  private func accept(_ accepted: AcceptedSocket) {
     acceptedCount &+= 1
     guard connections.count < settings.connectionLimit else {
       refusedCount &+= 1
-      accepted.close()
+      Glibc.close(accepted.descriptor)
       return
     }
     let connection = HTTPServerConnection(server: self, accepted: accepted)
     connection.position = connections.count
     connections.append(connection)
-    connection.start()
     if isDraining { connection.drain() }
   }
 

@@ -1,0 +1,130 @@
+import TideCore
+import TideDialects
+import TidePolicy
+
+/// Answers that the gateway or a policy makes, in the client's dialect.
+extension Exchange {
+  /// Ends the exchange with an error of the gateway's own. Before the head it is a response; after it, the dialect's error event.
+  func fail(_ failure: LocalFailure) {
+    guard phase.rawValue < Phase.answered.rawValue else { return }
+    abandonUpstream()
+    if isHeadSent {
+      upstreamDied(failure.outcome == .timedOut ? .timedOut : failure.outcome == .drained ? .drained : .truncated)
+      return
+    }
+    outcome = failure.outcome
+    var headers = HeaderList()
+    if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
+    answer(
+      failure.status, headers,
+      ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code))
+  }
+
+  func fail(_ problem: RequestProblem) {
+    outcome = .rejected
+    abandonUpstream()
+    guard phase.rawValue < Phase.answered.rawValue, !isHeadSent else { return }
+    answer(
+      problem.status, HeaderList(),
+      ErrorShape.openAI(status: problem.status, message: problem.message, param: problem.param, code: problem.code))
+  }
+
+  /// Acts on what a policy said where it may end the chain.
+  func finish(with policyOutcome: PolicyOutcome) {
+    switch policyOutcome {
+    case .proceed, .identity, .waiting: break
+    case .deny(let denial):
+      outcome = .denied
+      verdict = "deny"
+      var headers = HeaderList()
+      for (name, value) in denial.headers { headers.set(name, value) }
+      if let retryAfterMs = denial.retryAfterMs {
+        headers.set("retry-after", String(max(1, (retryAfterMs + 999) / 1000)))
+        headers.set("retry-after-ms", String(max(1, retryAfterMs)))
+      }
+      answer(
+        denial.status, headers,
+        ErrorShape.openAI(
+          status: denial.status, message: denial.message, type: denial.type, code: denial.code))
+    case .respond(let policyAnswer):
+      verdict = "respond"
+      respond(policyAnswer)
+    case .failed:
+      verdict = "failed"
+      fail(.policyFailed)
+    }
+  }
+
+  /// A policy's own answer: it passes the lanes like an upstream's.
+  private func respond(_ policyAnswer: PolicyAnswer) {
+    context.responseSource = .policy
+    context.responseStatus = 200
+    firstByteAt = worker.io.now
+    if let json = policyAnswer.json {
+      var headers = HeaderList()
+      headers.append("content-type", "application/json")
+      answer(200, headers, json)
+      return
+    }
+    let answer = ChatAnswer(
+      text: policyAnswer.text ?? "", toolCallsJSON: policyAnswer.toolCallsJSON, finishReason: policyAnswer.finish,
+      usage: policyAnswer.usage, model: context.model ?? "", id: "chatcmpl-" + context.id, created: worker.wallSeconds)
+    phase = .responding
+    if context.streaming {
+      var options = ChatStreamOptions(
+        processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
+      options.scratch = worker.dialectScratch
+      let stream = ChatStream(options: options)
+      body = .events(stream)
+      var events = ByteQueue()
+      answer.writeStream(includeUsage: clientWantsUsage, into: &events)
+      var headers = HeaderList()
+      headers.append("content-type", "text/event-stream; charset=utf-8")
+      headers.append("cache-control", "no-cache")
+      headers.append("x-accel-buffering", "no")
+      sendHead(200, headers, contentLength: nil)
+      upstreamDidSend(events.readableBytes)
+      isUpstreamComplete = true
+      if phase == .responding { upstreamBodyIsWhole() }
+    } else {
+      var whole = ByteQueue()
+      answer.writeBody(into: &whole)
+      let headers = HeaderList([("content-type", "application/json")])
+      isUpstreamComplete = true
+      if run.lanes != nil {
+        assembly = Array(whole.readableBytes)
+        upstreamHead = ResponseHead(status: 200, headers: headers)
+        body = .whole
+        upstreamBodyIsWhole()
+      } else {
+        self.answer(200, headers, Array(whole.readableBytes))
+      }
+    }
+  }
+
+  /// `/v1/models` and `/v1/models/{id}`, from the configuration.
+  func answerModels() {
+    context.responseSource = .gateway
+    let listed = generation.generation.models.listed
+    let headers = HeaderList([("content-type", "application/json")])
+    if path.path == "/v1/models" {
+      answer(200, headers, ModelList.list(listed.map { (id: $0.id, ownedBy: $0.owner, created: worker.startedWallSeconds) }))
+      return
+    }
+    let id = String(path.path.dropFirst("/v1/models/".count))
+    guard let model = listed.first(where: { $0.id == id }) else { return fail(.unknownModel(id)) }
+    answer(200, headers, ModelList.single(id: model.id, ownedBy: model.owner, created: worker.startedWallSeconds))
+  }
+
+  /// Sends a whole response that was made here.
+  func answer(_ status: Int, _ headers: HeaderList, _ bytes: [UInt8]) {
+    guard phase.rawValue < Phase.answered.rawValue, !isHeadSent else { return }
+    var headers = headers
+    if !headers.contains("content-type") { headers.set("content-type", "application/json") }
+    let isBodiless = head.method == "HEAD"
+    sendHead(status, headers, contentLength: bytes.count, endStream: isBodiless)
+    if !isBodiless { downstream.output.append(bytes) }
+    requestBody = []
+    finishAnswer()
+  }
+}

@@ -1,0 +1,132 @@
+import TideCore
+import TideDialects
+import TidePolicy
+
+/// From the head to a parsed request: authentication, then the body.
+extension Exchange {
+  /// Runs what the head alone decides. The stream's consumer is set before.
+  func begin(endStream: Bool) {
+    armTimer()
+    if kind.readsBody, let announced = head.contentLength, announced > configuration.limits.requestBody {
+      return fail(.tooLarge(configuration.limits.requestBody))
+    }
+    run.begin(route: routeConfiguration.name)
+    if run.needsAuth {
+      switch run.runAuth() {
+      case .proceed: break
+      case let outcome: return finish(with: outcome)
+      }
+    }
+    switch kind {
+    case .models: answerModels()
+    case .other: routeUnparsed()
+    case .chat, .completion, .embedding: if let length = head.contentLength { requestBody.reserveCapacity(length) }
+    }
+  }
+
+  func downstreamDidSend(_ bytes: UnsafeRawBufferPointer) {
+    guard phase.rawValue < Phase.answered.rawValue else {
+      return downstream.returnCredit(bytes.count)
+    }
+    lastActivity = worker.io.now
+    if kind.readsBody {
+      // Assembly: what must be whole before it is judged refills its window while it collects.
+      guard phase == .receiving else { return }
+      requestBody.append(contentsOf: bytes)
+      downstream.returnCredit(bytes.count)
+      if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
+    } else if let upstream {
+      upstream.output.append(bytes)
+      upstream.outputChanged()
+    } else {
+      pendingUpload.append(bytes)
+    }
+  }
+
+  func downstreamDidEnd() {
+    isRequestComplete = true
+    guard phase.rawValue < Phase.answered.rawValue else { return }
+    if kind.readsBody {
+      if phase == .receiving { requestIsWhole() }
+    } else if let upstream {
+      upstream.end()
+    }
+  }
+
+  private func requestIsWhole() {
+    context.requestByteCount = requestBody.count
+    if kind == .chat {
+      switch ChatRequest.parse(requestBody) {
+      case .failure(let problem): return fail(problem)
+      case .success(let request):
+        context.chat = request
+        context.model = request.model
+        context.streaming = request.stream
+        clientWantsUsage = request.includeUsage
+      }
+    } else {
+      switch RequestEnvelope.parse(requestBody) {
+      case .failure(let problem): return fail(problem)
+      case .success(let envelope):
+        context.model = envelope.model
+        context.streaming = envelope.stream
+      }
+    }
+    guard let model = context.model, !model.isEmpty else { return fail(.missingModel) }
+    let host = head.authority
+    guard
+      let index = generation.generation.routes.firstMatch(
+        path: path.path, method: head.method, host: hostName(host), model: model)
+    else { return fail(.unknownModel(model)) }
+    if index != route {
+      // The route that the model fixes may authenticate differently from the one the head suggested.
+      route = index
+      context.routeName = routeConfiguration.name
+      run.begin(route: routeConfiguration.name)
+      if run.needsAuth {
+        switch run.runAuth() {
+        case .proceed: break
+        case let outcome: return finish(with: outcome)
+        }
+      }
+    }
+    run.fixBindings()
+    if kind != .chat, run.lanes != nil, kind != .embedding, routeConfiguration.unparsed == .deny {
+      return fail(
+        LocalFailure(
+          404, "not_supported",
+          "Policies of this route must see the text of answers, and this gateway does not parse \(path.path); `unparsed: relay` lets it pass."
+        ))
+    }
+    switch run.runRequest() {
+    case .proceed: chooseTargets()
+    case let outcome: finish(with: outcome)
+    }
+  }
+
+  /// Requests that the gateway does not parse: whole policies that need the text must not be passed by.
+  private func routeUnparsed() {
+    run.fixBindings()
+    if run.seesText, routeConfiguration.unparsed == .deny { return fail(.notFound) }
+    if run.seesText {
+      switch run.runRequest() {
+      case .proceed: break
+      case let outcome: return finish(with: outcome)
+      }
+    }
+    switch routeConfiguration.cluster {
+    case .cluster(let name): targets = [ModelTable.Target(cluster: name, model: "")]
+    case .byModel:
+      guard let name = routeConfiguration.defaultCluster else { return fail(.notFound) }
+      targets = [ModelTable.Target(cluster: name, model: "")]
+    }
+    startAttempt()
+  }
+
+  func hostName(_ authority: String) -> String {
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+      return String(authority[...end]).lowercased()
+    }
+    return authority.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
+  }
+}

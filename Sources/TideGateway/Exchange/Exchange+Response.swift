@@ -1,0 +1,225 @@
+import TideCore
+import TideDialects
+import TidePolicy
+
+/// The upstream's response on its way to the client.
+extension Exchange {
+  func upstreamDidSendHead(_ response: ResponseHead) {
+    firstByteAt = worker.io.now
+    lastActivity = worker.io.now
+    phase = .responding
+    upstreamHead = response
+    context.responseStatus = response.status
+    context.responseHeaders = response.headers
+    context.responseSource = .upstream
+    if response.status >= 500 { pool?.recordFailure() } else { pool?.recordSuccess() }
+    requestBody = []
+    let isSuccess = response.status < 400
+    if !isSuccess { outcome = .upstreamError }
+    let type = (response.headers["content-type"] ?? "").lowercased()
+    if isSuccess, kind == .chat {
+      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", run.lanes != nil {
+        // Text that no policy could read must not pass (robustness, section 3).
+        abandonUpstream()
+        return fail(.upstreamMalformed)
+      }
+      if type.hasPrefix("text/event-stream") {
+        body = .events(ChatStream(options: streamOptions()))
+        sendStreamHead(response)
+      } else if run.lanes != nil {
+        body = .whole
+      } else {
+        body = .relay(tee: true)
+        sendRelayedHead(response)
+      }
+    } else {
+      body = .relay(tee: kind != .other && isSuccess)
+      sendRelayedHead(response)
+    }
+  }
+
+  private func streamOptions() -> ChatStreamOptions {
+    var options = ChatStreamOptions(
+      processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
+    options.choiceCount = context.chat?.choiceCount ?? 1
+    options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
+    options.scratch = worker.dialectScratch
+    return options
+  }
+
+  private func sendStreamHead(_ response: ResponseHead) {
+    var headers = ForwardedHeaders.response(response.headers)
+    headers.set("content-type", "text/event-stream; charset=utf-8")
+    headers.set("cache-control", "no-cache")
+    headers.set("x-accel-buffering", "no")
+    headers.remove("content-encoding")
+    sendHead(response.status, headers, contentLength: nil)
+  }
+
+  private func sendRelayedHead(_ response: ResponseHead) {
+    sendHead(response.status, ForwardedHeaders.response(response.headers), contentLength: response.contentLength)
+  }
+
+  func sendHead(_ status: Int, _ headers: HeaderList, contentLength: Int?, endStream: Bool = false) {
+    self.status = status
+    var headers = headers
+    headers.set("x-request-id", context.id)
+    downstream.send(ResponseHead(status: status, headers: headers, contentLength: contentLength), endStream: endStream)
+  }
+
+  func upstreamDidSend(_ bytes: UnsafeRawBufferPointer) {
+    guard phase == .responding else {
+      // The answer is whole already; what follows is read and dropped.
+      upstream?.returnCredit(bytes.count)
+      return
+    }
+    lastActivity = worker.io.now
+    switch body {
+    case .none: upstream?.returnCredit(bytes.count)
+    case .events(let stream):
+      let before = stream.contentEventCount
+      let progress = stream.receive(bytes, into: &downstream.output)
+      noteTokens(stream.contentEventCount &- before)
+      switch progress {
+      case .streaming:
+        if !downstream.output.isEmpty { downstream.outputChanged() }
+        if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+      case .complete: answerIsWhole(stream)
+      case .cut:
+        outcome = .cut
+        abandonUpstream()
+        answerIsWhole(stream)
+      case .failed(let failure): streamFailed(stream, failure)
+      }
+    case .whole:
+      assembly.append(contentsOf: bytes)
+      upstream?.returnCredit(bytes.count)
+      if assembly.count > configuration.limits.responseBody {
+        abandonUpstream()
+        fail(
+          LocalFailure(
+            502, "response_too_large",
+            "The upstream's answer is larger than \(configuration.limits.responseBody) bytes, too large for policies to see whole.",
+            .upstreamDied))
+      }
+    case .relay(let tee):
+      if tee {
+        if assembly.count &+ bytes.count <= Self.teeLimit {
+          assembly.append(contentsOf: bytes)
+        } else {
+          assembly = []
+          body = .relay(tee: false)
+        }
+      }
+      downstream.output.append(bytes)
+      downstream.outputChanged()
+      if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    }
+  }
+
+  /// The upstream has sent everything.
+  func upstreamBodyIsWhole() {
+    switch body {
+    case .none: finishAnswer()
+    case .events(let stream):
+      switch stream.receiveEnd(into: &downstream.output) {
+      case .complete, .streaming: answerIsWhole(stream)
+      case .cut:
+        outcome = .cut
+        answerIsWhole(stream)
+      case .failed(let failure):
+        pool?.recordFailure()
+        streamFailed(stream, failure)
+      }
+    case .whole: judgeWholeBody()
+    case .relay(let tee):
+      if tee, !assembly.isEmpty, let usage = ChatBody.usage(in: assembly) {
+        self.usage = usage
+        tokensOut = usage.completion
+      }
+      finishAnswer()
+    }
+  }
+
+  private func answerIsWhole(_ stream: ChatStream) {
+    usage = stream.usage
+    downstream.outputChanged()
+    finishAnswer()
+  }
+
+  private func streamFailed(_ stream: ChatStream, _ failure: StreamFailure) {
+    switch failure {
+    case .upstreamError: outcome = .upstreamError
+    case .policy: outcome = .policyFailed
+    case .timedOut: outcome = .timedOut
+    case .drained: outcome = .drained
+    case .malformed, .tooLarge, .truncated: outcome = .upstreamDied
+    }
+    if failure != .upstreamError { stream.writeError(failure, into: &downstream.output) }
+    usage = stream.usage
+    abandonUpstream()
+    downstream.outputChanged()
+    finishAnswer()
+  }
+
+  /// The upstream died, or was given up, after the head went out.
+  func upstreamDied(_ failure: StreamFailure) {
+    switch body {
+    case .events(let stream): streamFailed(stream, failure)
+    case .whole:
+      fail(failure == .timedOut ? .upstreamTimedOut : .upstreamClosed)
+    case .none, .relay:
+      // No grammar to end it with: the client must see that it is not whole.
+      outcome = failure == .timedOut ? .timedOut : failure == .drained ? .drained : .upstreamDied
+      phase = .answered
+      downstream.reset(.internalError)
+      settle()
+    }
+  }
+
+  private func judgeWholeBody() {
+    guard let lanes = run.lanes, let upstreamHead else { return fail(.upstreamMalformed) }
+    switch ChatBody.process(assembly, processor: lanes, scratch: worker.dialectScratch) {
+    case .failure(let failure):
+      fail(failure == .policy ? .policyFailed : .upstreamMalformed)
+    case .success(let edited):
+      usage = edited.usage
+      tokensOut = edited.usage?.completion ?? 0
+      if edited.wasCut { outcome = .cut }
+      var headers = ForwardedHeaders.response(upstreamHead.headers)
+      headers.remove("content-encoding")
+      sendHead(upstreamHead.status, headers, contentLength: edited.body.count)
+      downstream.output.append(edited.body)
+      finishAnswer()
+    }
+  }
+
+  /// Resets an upstream that still runs, because nobody wants its answer any more.
+  func abandonUpstream() {
+    pool?.cancel(self)
+    if !isUpstreamComplete { upstream?.reset(.cancelled) }
+    releaseUpstream()
+  }
+
+  /// Ends the downstream stream after what it holds.
+  func finishAnswer() {
+    guard phase.rawValue < Phase.answered.rawValue else { return }
+    phase = .answered
+    assembly = []
+    lastActivity = worker.io.now
+    downstream.end()
+    rearmTimer()
+  }
+
+  private func noteTokens(_ count: Int) {
+    guard count > 0 else { return }
+    tokensOut &+= count
+    if lastTokenAt == .zero {
+      context.ttftMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
+      worker.metrics.recordTimeToFirstToken(nanoseconds: worker.io.now.nanoseconds(since: startedAt))
+    } else {
+      worker.metrics.recordTokenGap(nanoseconds: worker.io.now.nanoseconds(since: lastTokenAt), tokenCount: count)
+    }
+    lastTokenAt = worker.io.now
+  }
+}

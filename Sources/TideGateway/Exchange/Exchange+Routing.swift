@@ -1,0 +1,100 @@
+import TideCore
+import TideDialects
+import TideHTTP
+import TidePolicy
+
+/// From a parsed request to an endpoint, and to the next one when an attempt fails before it could have had an effect.
+extension Exchange {
+  func chooseTargets() {
+    let model = context.model ?? ""
+    switch routeConfiguration.cluster {
+    case .cluster(let name): targets = [ModelTable.Target(cluster: name, model: model)]
+    case .byModel:
+      targets = generation.generation.models.targets(for: model)
+      if targets.isEmpty, let fallback = routeConfiguration.defaultCluster, context.model == nil {
+        targets = [ModelTable.Target(cluster: fallback, model: model)]
+      }
+    }
+    let offered = targets.map { target in
+      let pools = worker.pools(of: target.cluster, in: generation)
+      return RouteTarget(
+        model: target.model, cluster: target.cluster, healthy: pools.contains { $0.isHealthy },
+        pending: pools.reduce(0) { $0 + $1.activeStreamCount + $1.waiterCount })
+    }
+    switch run.runRoute(offered) {
+    case .unchanged: break
+    case .targets(let chosen):
+      targets = chosen.flatMap { choice -> [ModelTable.Target] in
+        if let cluster = choice.cluster {
+          return generation.generation.clusters[cluster] == nil
+            ? [] : [ModelTable.Target(cluster: cluster, model: choice.model ?? model)]
+        }
+        return generation.generation.models.targets(for: choice.model ?? model)
+      }
+    case .outcome(let outcome): return finish(with: outcome)
+    }
+    guard !targets.isEmpty else { return fail(.unknownModel(model)) }
+    startAttempt()
+  }
+
+  /// Asks for a connection to the current target's best endpoint.
+  func startAttempt() {
+    while targetIndex < targets.count {
+      let pools = worker.pools(of: targets[targetIndex].cluster, in: generation)
+      if let pick = Balancer.pick(pools, tried: tried) {
+        attempts += 1
+        context.attempt = attempts
+        context.clusterName = targets[targetIndex].cluster
+        context.targetModel = targets[targetIndex].model
+        context.totalTimeoutMs = currentTimeouts.totalMs
+        phase = .connecting
+        lastActivity = worker.io.now
+        pool = pick
+        rearmTimer()
+        pick.request(self)
+        return
+      }
+      targetIndex += 1
+    }
+    fail(.noUpstream)
+  }
+
+  func poolFailed(_ failure: PoolFailure, of pool: EndpointPool) {
+    guard phase == .connecting, pool === self.pool else { return }
+    worker.log.upstreamFailed(self, pool.endpoint, "\(failure)")
+    attemptFailed(.unreachable(failure))
+  }
+
+  /// An attempt ended before the endpoint did anything with the request: the next endpoint, at most twice.
+  func attemptFailed(_ failure: LocalFailure) {
+    if let pool {
+      pool.cancel(self)
+      tried.insert(pool.endpoint)
+    }
+    releaseUpstream()
+    guard attempts <= Self.retryLimit, canReplay else { return fail(failure) }
+    let pools = targetIndex < targets.count ? worker.pools(of: targets[targetIndex].cluster, in: generation) : []
+    if Balancer.pick(pools, tried: tried) == nil {
+      targetIndex += 1
+      guard
+        targets.indices.contains(targetIndex), targetIndex < targets.count,
+        targets[targetIndex...].contains(where: {
+          Balancer.pick(worker.pools(of: $0.cluster, in: generation), tried: tried) != nil
+        })
+      else {
+        targetIndex = max(0, targets.count - 1)
+        return fail(failure)
+      }
+    }
+    startAttempt()
+  }
+
+  /// A body that was relayed as it came is gone once part of it was handed on.
+  private var canReplay: Bool { kind.readsBody || !isUploadStarted }
+
+  func rearmTimer() {
+    if let timer { worker.io.timers.cancel(timer) }
+    timer = nil
+    armTimer()
+  }
+}

@@ -1,0 +1,121 @@
+import TideConfig
+import TideCore
+import TideDialects
+import TideHTTP
+
+/// The request on its way to an endpoint, and the end of what came back.
+extension Exchange {
+  func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool) {
+    guard phase == .connecting, pool === self.pool, targetIndex < targets.count else { return }
+    let body = kind.readsBody ? upstreamBody() : []
+    let request = upstreamRequestHead(pool.endpoint, byteCount: kind.readsBody ? body.count : nil)
+    let endsAtOnce = kind.readsBody ? body.isEmpty : isRequestComplete && pendingUpload.isEmpty
+    guard let stream = connection.open(request, endStream: endsAtOnce, consumer: self) else {
+      return pool.request(self)
+    }
+    upstream = stream
+    phase = .awaitingHead
+    lastActivity = worker.io.now
+    rearmTimer()
+    guard !endsAtOnce else { return }
+    if kind.readsBody {
+      stream.output.append(body)
+      stream.end()
+    } else {
+      isUploadStarted = isUploadStarted || !pendingUpload.isEmpty
+      stream.output.append(pendingUpload.readableBytes)
+      pendingUpload.removeAll()
+      stream.outputChanged()
+      if isRequestComplete { stream.end() }
+    }
+  }
+
+  /// The body as this attempt's target is to see it: byte for byte the client's unless a policy, an alias or the usage tap changed a value.
+  private func upstreamBody() -> [UInt8] {
+    let target = targets[targetIndex]
+    if kind == .chat, let chat = context.chat {
+      if target.model != chat.model || attempts > 1 { chat.setModel(target.model) }
+      if chat.stream { chat.injectIncludeUsage() }
+      return chat.body()
+    }
+    if target.model != context.model {
+      return RequestEnvelope.replacingModel(in: requestBody, with: target.model)
+    }
+    return requestBody
+  }
+
+  private func upstreamRequestHead(_ endpoint: Endpoint, byteCount: Int?) -> RequestHead {
+    var headers = ForwardedHeaders.request(head.headers)
+    for (name, value) in context.requestHeaderWrites { headers.set(name, value) }
+    headers.set("x-request-id", context.id)
+    headers.set("accept-encoding", "identity")
+    if let cluster = generation.generation.clusters[endpoint.cluster],
+      let credentials = cluster.configuration.credentials
+    {
+      let (name, value) = credentials.header()
+      headers.set(name, value.reveal())
+    }
+    var target = endpoint.pathPrefix + path.path
+    if let query = ForwardedHeaders.query(path.query) { target += "?" + query }
+    return RequestHead(
+      method: head.method, scheme: endpoint.isSecure ? "https" : "http", authority: endpoint.authority, path: target,
+      headers: headers, contentLength: byteCount ?? head.contentLength)
+  }
+
+  func upstreamDidEnd() {
+    isUpstreamComplete = true
+    lastActivity = worker.io.now
+    switch phase {
+    case .awaitingHead: attemptDied()
+    case .responding: upstreamBodyIsWhole()
+    case .receiving, .connecting, .answered, .settled: break
+    }
+  }
+
+  func upstreamDidReset(_ reason: StreamReset) {
+    releaseUpstream()
+    switch phase {
+    case .awaitingHead:
+      pool?.recordFailure()
+      if reason == .refused { return attemptFailed(.upstreamClosed) }
+      fail(.upstreamClosed)
+    case .responding:
+      pool?.recordFailure()
+      upstreamDied(.truncated)
+    case .receiving, .connecting, .answered, .settled: break
+    }
+  }
+
+  private func attemptDied() {
+    pool?.recordFailure()
+    releaseUpstream()
+    fail(.upstreamClosed)
+  }
+
+  func upstreamTimedOut() {
+    // A client that does not read holds the upstream back: that is its silence, not the engine's.
+    if phase == .responding, !downstream.output.isEmpty, worker.io.now.milliseconds(since: lastActivity) < 60_000 {
+      return armTimerLater()
+    }
+    pool?.recordFailure()
+    upstream?.reset(.cancelled)
+    releaseUpstream()
+    if isHeadSent { upstreamDied(.timedOut) } else { fail(.upstreamTimedOut) }
+  }
+
+  private func armTimerLater() {
+    timer = worker.io.timers.schedule(at: worker.io.now.advanced(byMs: 5_000), target: self, kind: 0)
+  }
+
+  /// Lets go of the upstream stream without a word; its credit and connection are the codec's business.
+  func releaseUpstream() {
+    upstream?.consumer = nil
+    upstream = nil
+  }
+
+  /// Returns credit once the client has taken what came before it: this is the backpressure.
+  func returnUpstreamCredit() {
+    guard let upstream, downstream.output.byteCount < Self.creditStep else { return }
+    upstream.returnCredit(upstream.unreturnedCredit)
+  }
+}

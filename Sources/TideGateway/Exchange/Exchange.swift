@@ -1,0 +1,226 @@
+import TideConfig
+import TideCore
+import TideDialects
+import TideHTTP
+import TideIO
+import TidePolicy
+
+/// One request and its response, over all attempts: consumer of its downstream stream and of one upstream stream at a time.
+///
+/// Owned by one worker. It lives from the request's head until its downstream stream is closed; the upstream stream may outlive that
+/// by the moment it takes to read its end. What it does in each phase lies in the extensions, in the order of an exchange's life:
+/// `+Request`, `+Routing`, `+Upstream`, `+Response`, `+Answer`, `+Settlement`.
+final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
+  enum Phase: UInt8 {
+    /// The request's body is being collected.
+    case receiving
+    /// Waiting for a connection to an endpoint.
+    case connecting
+    /// The request is on its way; no response head yet.
+    case awaitingHead
+    /// The response is being relayed or collected.
+    case responding
+    /// Everything for the client has been handed to its stream.
+    case answered
+    /// Logged and counted; nothing happens any more.
+    case settled
+  }
+
+  /// What is done with an upstream's response body.
+  enum Body {
+    case none
+    /// Server-sent events, through the lanes where policies ask for them.
+    case events(ChatStream)
+    /// Collected whole, because policies must see it whole.
+    case whole
+    /// Relayed byte for byte; up to `teeLimit` bytes are kept to read the usage from.
+    case relay(tee: Bool)
+  }
+
+  /// A plain relayed answer is looked into for its usage up to this size.
+  static let teeLimit = 256 * 1024
+  /// Upstream credit is returned in steps of this many bytes, to keep window updates rare.
+  static let creditStep = 16 * 1024
+  /// Attempts after the first (architecture, "Retries").
+  static let retryLimit = 2
+
+  unowned(unsafe) let worker: GatewayWorker
+  let generation: WorkerGeneration
+  let context: ExchangeContext
+  let run: PolicyRun
+  let head: RequestHead
+  let path: CanonicalPath
+  let kind: RequestKind
+  let startedAt: MonotonicTime
+
+  var phase = Phase.receiving
+  /// Where the worker keeps this exchange in its list.
+  var position = 0
+  /// The route's index in the generation's table.
+  var route = 0
+
+  // Downstream
+  let downstream: HTTPStream
+  var isRequestComplete = false
+  var requestBody: [UInt8] = []
+  /// A relayed request body that waits for its upstream stream; only for requests that are not parsed.
+  var pendingUpload = ByteQueue()
+  /// Whether part of a relayed request body has been handed to an endpoint.
+  var isUploadStarted = false
+  var deliveredByteCount: UInt64 = 0
+  /// The status the client got; 0 until a head was sent.
+  var status = 0
+
+  // Upstream
+  var upstream: HTTPStream?
+  var pool: EndpointPool?
+  var targets: [ModelTable.Target] = []
+  var targetIndex = 0
+  var tried: Set<Endpoint> = []
+  var attempts = 0
+  var body = Body.none
+  var upstreamHead: ResponseHead?
+  /// The answer so far, when it is collected or teed.
+  var assembly: [UInt8] = []
+  var isUpstreamComplete = false
+  /// Whether the client asked for the usage event itself.
+  var clientWantsUsage = false
+
+  // Time
+  var timer: TimerToken?
+  /// The last sign of life of whoever is expected to act next.
+  var lastActivity: MonotonicTime
+  var firstByteAt = MonotonicTime.zero
+  var lastTokenAt = MonotonicTime.zero
+
+  // For the books
+  var outcome = ExchangeOutcome.complete
+  var verdict: String?
+  var usage: TokenUsage?
+  var tokensOut = 0
+
+  init(
+    worker: GatewayWorker, generation: WorkerGeneration, head: RequestHead, path: CanonicalPath, route: Int,
+    stream: HTTPStream, context: ExchangeContext
+  ) {
+    self.worker = worker
+    self.generation = generation
+    self.head = head
+    self.path = path
+    self.route = route
+    self.context = context
+    kind = RequestKind(method: head.method, path: path.path)
+    downstream = stream
+    startedAt = worker.io.now
+    lastActivity = worker.io.now
+    run = PolicyRun(worker: generation.policies, context: context)
+  }
+
+  var configuration: GatewayConfiguration { generation.generation.configuration }
+  var routeConfiguration: RouteConfiguration { generation.generation.routes.routes[route] }
+  var isHeadSent: Bool { status != 0 }
+
+  // MARK: Stream events
+
+  override func streamHead(_ stream: HTTPStream, _ head: ResponseHead, isInterim: Bool) {
+    guard stream === upstream, !isInterim, phase == .awaitingHead else { return }
+    upstreamDidSendHead(head)
+  }
+
+  override func streamBody(_ stream: HTTPStream, _ bytes: UnsafeRawBufferPointer) {
+    if stream === downstream {
+      downstreamDidSend(bytes)
+    } else if stream === upstream {
+      upstreamDidSend(bytes)
+    }
+  }
+
+  override func streamEnd(_ stream: HTTPStream, trailers: HeaderList?) {
+    if stream === downstream {
+      downstreamDidEnd()
+    } else if stream === upstream {
+      upstreamDidEnd()
+    }
+  }
+
+  override func streamReset(_ stream: HTTPStream, _ reason: StreamReset) {
+    if stream === downstream {
+      clientLeft(reason)
+    } else if stream === upstream {
+      upstreamDidReset(reason)
+    }
+  }
+
+  override func streamTaken(_ stream: HTTPStream, byteCount: Int) {
+    if stream === downstream {
+      deliveredByteCount &+= UInt64(byteCount)
+      if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    } else if stream === upstream, downstream.unreturnedCredit > 0, pendingUpload.isEmpty, stream.output.isEmpty {
+      downstream.returnCredit(downstream.unreturnedCredit)
+    }
+  }
+
+  override func streamClosed(_ stream: HTTPStream) {
+    if stream === downstream {
+      settle()
+    } else if stream === upstream {
+      releaseUpstream()
+    }
+  }
+
+  // MARK: Time
+
+  /// One timer serves every deadline: it fires at the nearest that was known when it was armed and looks again.
+  func armTimer() {
+    guard timer == nil, phase != .settled else { return }
+    timer = worker.io.timers.schedule(at: nextDeadline, target: self, kind: 0)
+  }
+
+  private var nextDeadline: MonotonicTime {
+    min(startedAt.advanced(byMs: context.totalTimeoutMs), lastActivity.advanced(byMs: silenceLimitMs))
+  }
+
+  /// How long the side that must act next may be silent.
+  private var silenceLimitMs: Int {
+    let timeouts = currentTimeouts
+    switch phase {
+    case .receiving: return GatewayWorker.requestBodySilenceMs
+    case .connecting: return timeouts.connectMs + GatewayWorker.poolWaitMarginMs
+    case .awaitingHead: return timeouts.firstByteMs
+    case .responding: return firstByteAt == .zero ? timeouts.firstByteMs : timeouts.idleMs
+    case .answered, .settled: return GatewayWorker.upstreamTailMs
+    }
+  }
+
+  var currentTimeouts: TimeoutsConfiguration {
+    guard targetIndex < targets.count, let cluster = generation.generation.clusters[targets[targetIndex].cluster] else {
+      return TimeoutsConfiguration()
+    }
+    return cluster.configuration.timeouts
+  }
+
+  func timerFired(kind: UInt8, now: MonotonicTime) {
+    timer = nil
+    if now < nextDeadline {
+      armTimer()
+      return
+    }
+    switch phase {
+    case .receiving: fail(.requestTimedOut)
+    case .connecting: attemptFailed(.connectTimedOut)
+    case .awaitingHead, .responding: upstreamTimedOut()
+    case .answered:
+      // The answer is whole; an upstream that does not end its stream is told to.
+      upstream?.reset(.cancelled)
+      releaseUpstream()
+      if downstream.carrier != nil { armTimerAfterAnswer() }
+    case .settled: break
+    }
+  }
+
+  private func armTimerAfterAnswer() {
+    // The stall rule of the codec ends a client that does not read; this exchange only waits for it.
+    lastActivity = worker.io.now
+    armTimer()
+  }
+}

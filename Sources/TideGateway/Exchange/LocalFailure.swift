@@ -1,0 +1,56 @@
+import TideCore
+
+/// An answer that the gateway makes itself when it cannot serve: what the client's SDK is told, and how it is counted.
+struct LocalFailure {
+  var status: Int
+  var code: String?
+  var message: String
+  var outcome: ExchangeOutcome
+  /// Sent as `retry-after`, in seconds.
+  var retryAfterSeconds: Int?
+
+  init(
+    _ status: Int, _ code: String?, _ message: String, _ outcome: ExchangeOutcome = .rejected, retryAfterSeconds: Int? = nil
+  ) {
+    self.status = status
+    self.code = code
+    self.message = message
+    self.outcome = outcome
+    self.retryAfterSeconds = retryAfterSeconds
+  }
+
+  static let requestTimedOut = LocalFailure(408, "request_timeout", "The request's body did not arrive in time.", .timedOut)
+  static let connectTimedOut = LocalFailure(
+    504, "upstream_connect_timeout", "The upstream could not be reached in time.", .connectFailed)
+  static let upstreamTimedOut = LocalFailure(504, "upstream_timeout", "The upstream did not answer in time.", .timedOut)
+  static let upstreamClosed = LocalFailure(
+    502, "upstream_closed", "The upstream closed before it answered.", .upstreamDied)
+  static let upstreamMalformed = LocalFailure(
+    502, "upstream_malformed", "The upstream's answer could not be read.", .upstreamDied)
+  static let policyFailed = LocalFailure(503, "policy_failed", "A policy of this gateway failed.", .policyFailed)
+  static let overloaded = LocalFailure(
+    503, "overloaded", "The gateway is overloaded; try again.", .shed, retryAfterSeconds: 1)
+  static let notFound = LocalFailure(404, "not_found", "There is nothing at this path.")
+  static let missingModel = LocalFailure(400, "missing_model", "The request must name a model.")
+  static let noUpstream = LocalFailure(503, "no_upstream", "No upstream can take this request.", .connectFailed)
+
+  static func tooLarge(_ limit: Int) -> LocalFailure {
+    LocalFailure(413, "request_too_large", "The request's body is larger than \(limit) bytes.")
+  }
+
+  static func unknownModel(_ model: String) -> LocalFailure {
+    LocalFailure(404, "model_not_found", "The model `\(model.prefix(128))` does not exist or you do not have access to it.")
+  }
+
+  static func unreachable(_ failure: PoolFailure) -> LocalFailure {
+    switch failure {
+    case .timedOut: .connectTimedOut
+    case .full:
+      LocalFailure(
+        503, "upstream_busy", "Every connection to the upstream is in use; try again.", .connectFailed,
+        retryAfterSeconds: 1)
+    case .resolve, .connect:
+      LocalFailure(502, "upstream_unreachable", "The upstream could not be reached.", .connectFailed)
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Synchronization
+import TideConfig
+import TideCore
+import TidePolicy
+import TideTelemetry
+
+/// What the control thread knows and the admin listener shows. The lock is taken by those two, never by a worker.
+final class GatewayState: Sendable {
+  struct ReloadFailure: Sendable {
+    var diagnostics: [Diagnostic]
+    var since: Int
+  }
+
+  private struct Inner {
+    var generation: Generation
+    var source: String
+    var activatedAt: Int
+    var failure: ReloadFailure?
+    var reloads = 0
+    var reloadFailures = 0
+    var isDraining = false
+  }
+
+  private let inner: Mutex<Inner>
+
+  init(generation: Generation, source: String) {
+    inner = Mutex(Inner(generation: generation, source: source, activatedAt: WallClock.seconds()))
+  }
+
+  var isDraining: Bool { inner.withLock { $0.isDraining } }
+  var generation: Generation { inner.withLock { $0.generation } }
+
+  func beginDrain() { inner.withLock { $0.isDraining = true } }
+
+  func activated(_ generation: Generation, source: String) {
+    inner.withLock {
+      $0.generation = generation
+      $0.source = source
+      $0.activatedAt = WallClock.seconds()
+      $0.failure = nil
+      $0.reloads += 1
+    }
+  }
+
+  func refused(_ diagnostics: [Diagnostic]) {
+    inner.withLock {
+      $0.reloadFailures += 1
+      $0.failure = ReloadFailure(diagnostics: diagnostics, since: $0.failure?.since ?? WallClock.seconds())
+    }
+  }
+
+  func mended() { inner.withLock { $0.failure = nil } }
+
+  // MARK: What the admin listener prints
+
+  func configurationText() -> String {
+    let (configuration, source) = inner.withLock { ($0.generation.configuration, $0.source) }
+    return "# \(source)\n" + ConfigurationPrinter.yaml(configuration)
+  }
+
+  func policiesJSON(_ figures: [WorkerFigures]) -> String {
+    let now = inner.withLock { ($0.generation, $0.activatedAt, $0.failure, $0.reloads) }
+    var alive: [Int: Int] = [:]
+    for one in figures { for (number, exchanges) in one.generations { alive[number, default: 0] += exchanges } }
+    var hooks: [String: HookFigures] = [:]
+    for one in figures.flatMap(\.hooks) { hooks[one.binding + "\u{0}" + one.hook, default: HookFigures(one)].add(one) }
+    let json = JSONWriter()
+    json.object {
+      json.member("generation", now.0.number)
+      json.member("active_since", now.1)
+      json.member("reloads", now.3)
+      json.array("generations_alive") {
+        for number in alive.keys.sorted() {
+          json.object {
+            json.member("generation", number)
+            json.member("exchanges", alive[number] ?? 0)
+          }
+        }
+      }
+      json.array("policies") {
+        for policy in now.0.policies.descriptions {
+          json.object {
+            json.member("name", policy.name)
+            json.member("binding", policy.binding)
+            json.member("file", policy.file)
+            json.member("version", policy.version)
+            json.member("auto", policy.isAuto)
+            json.array("hooks") { for hook in policy.hooks { json.element(hook) } }
+            json.array("routes") { for route in policy.routes { json.element(route) } }
+            json.array("runs") {
+              for one in hooks.values.filter({ $0.binding == policy.binding }).sorted(by: { $0.hook < $1.hook }) {
+                json.object {
+                  json.member("hook", one.hook)
+                  json.member("count", Int(clamping: one.metrics.count))
+                  json.member("total_ns", Int(clamping: one.metrics.totalNs))
+                  json.member("errors", Int(clamping: one.metrics.errors))
+                  json.member("aborts", Int(clamping: one.metrics.aborts))
+                }
+              }
+            }
+          }
+        }
+      }
+      if let failure = now.2 {
+        json.object("reload_failure") {
+          json.member("since", failure.since)
+          json.array("errors") {
+            for diagnostic in failure.diagnostics {
+              json.object {
+                json.member("file", diagnostic.file)
+                json.member("line", diagnostic.line)
+                json.member("column", diagnostic.column)
+                json.member("message", diagnostic.message)
+                if !diagnostic.hint.isEmpty { json.member("hint", diagnostic.hint) }
+              }
+            }
+          }
+        }
+      } else {
+        json.null("reload_failure")
+      }
+    }
+    return json.text + "\n"
+  }
+
+  func reloadFigures() -> (generation: Int, reloads: Int, failures: Int, isFailing: Bool) {
+    inner.withLock { ($0.generation.number, $0.reloads, $0.reloadFailures, $0.failure != nil) }
+  }
+}

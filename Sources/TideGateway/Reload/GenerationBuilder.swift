@@ -1,0 +1,173 @@
+import TideConfig
+import TideCore
+import TideEngine
+import TideHTTP
+import TideIO
+import TidePolicy
+
+/// Builds generations on the control thread: reads the configuration, compiles the policies, loads certificates, starts embedded
+/// engines. All of it succeeds or nothing changes.
+final class GenerationBuilder {
+  private let configPath: String?
+  private let environment: [String: String]
+  private let services: PolicyHostServices
+  /// Engines by the settings that matter, kept over reloads.
+  private var engines: [EngineKey: (engine: Engine, address: SocketAddress)] = [:]
+  private var nextNumber = 1
+
+  private struct EngineKey: Hashable {
+    var cluster: String
+    var mode: String
+    var intervalMs: Int
+  }
+
+  /// A generation with what came along on the way to it.
+  struct Built {
+    var generation: Generation
+    var loaded: LoadedConfiguration
+  }
+
+  struct Failure: Error {
+    var diagnostics: [Diagnostic]
+    /// What should be watched all the same, so that mending the file is seen.
+    var files: [String]
+    var folder: String?
+  }
+
+  init(configPath: String?, environment: [String: String], services: PolicyHostServices) {
+    self.configPath = configPath
+    self.environment = environment
+    self.services = services
+  }
+
+  /// Reads and checks everything that `run` would, without opening a port or starting an engine.
+  func check() -> Result<(LoadedConfiguration, PolicyBlueprint), Failure> {
+    let loaded: LoadedConfiguration
+    switch load() {
+    case .success(let value): loaded = value
+    case .failure(let failure):
+      return .failure(Failure(diagnostics: failure.diagnostics, files: configPath.map { [$0] } ?? [], folder: nil))
+    }
+    switch compile(loaded.configuration) {
+    case .success(let blueprint): return .success((loaded, blueprint))
+    case .failure(let failure):
+      return .failure(
+        Failure(
+          diagnostics: failure.diagnostics, files: loaded.files + failure.files,
+          folder: loaded.configuration.plugins.folder))
+    }
+  }
+
+  /// Builds the next generation.
+  func build() -> Result<Built, Failure> {
+    check().flatMap { loaded, blueprint in
+      let configuration = loaded.configuration
+      var clusters: [String: Cluster] = [:]
+      do {
+        for cluster in configuration.clusters { clusters[cluster.name] = try makeCluster(cluster) }
+        for listener in configuration.listeners { _ = try makeTLS(listener, ticketKeys: TLSTicketKeys()) }
+      } catch {
+        let diagnostic = error as? Diagnostic ?? Diagnostic(file: loaded.source, message: "\(error)")
+        return .failure(
+          Failure(diagnostics: [diagnostic], files: loaded.files, folder: configuration.plugins.folder))
+      }
+      let generation = Generation(
+        number: nextNumber, configuration: configuration, policies: blueprint, clusters: clusters)
+      nextNumber += 1
+      return .success(Built(generation: generation, loaded: loaded))
+    }
+  }
+
+  func stopEngines() {
+    for (engine, _) in engines.values { engine.stop() }
+    engines = [:]
+  }
+
+  /// A listener's TLS context; nil for cleartext.
+  func makeTLS(_ listener: ListenerConfiguration, ticketKeys: TLSTicketKeys) throws -> TLSServerContext? {
+    guard let tls = listener.tls else { return nil }
+    return try TLSServerContext(
+      certificates: tls.certificates.map {
+        TLSCertificate(certificatePath: $0.certificate, keyPath: $0.key, names: $0.names)
+      },
+      protocols: listener.protocols.compactMap {
+        switch $0 {
+        case .h2: .h2
+        case .http11: .http11
+        case .h2c: nil
+        }
+      },
+      clientCA: tls.clientCA, ticketKeys: ticketKeys)
+  }
+
+  private func load() -> Result<LoadedConfiguration, ConfigurationFailure> {
+    if let configPath { return ConfigurationLoader.load(path: configPath, environment: environment) }
+    return ConfigurationLoader.loadDefault(environment: environment)
+  }
+
+  private func compile(_ configuration: GatewayConfiguration) -> Result<PolicyBlueprint, PolicyLoadFailure> {
+    PolicyCompiler.compile(
+      folder: configuration.plugins.folder, bindings: configuration.policies,
+      routes: configuration.routes.map {
+        PolicyRoute(
+          name: $0.name, bindings: $0.policies, without: Set($0.without), isAnonymous: $0.anonymous)
+      },
+      auto: configuration.plugins.auto, services: services)
+  }
+
+  private func makeCluster(_ cluster: ClusterConfiguration) throws -> Cluster {
+    if let engine = cluster.engine {
+      let address = try engineAddress(cluster.name, engine)
+      let endpoint = Endpoint(
+        cluster: cluster.name, host: address.host, port: Int(address.port), authority: address.description,
+        isSecure: false, choice: .http2, pathPrefix: "", weight: 1, serverName: address.host, trust: "",
+        maxConnections: cluster.maxConnections, connectTimeoutMs: cluster.timeouts.connectMs)
+      return Cluster(configuration: cluster, endpoints: [endpoint], tls: nil)
+    }
+    let endpoints = cluster.endpoints.map { endpoint in
+      Endpoint(
+        cluster: cluster.name, host: endpoint.host, port: endpoint.port, authority: endpoint.authority,
+        isSecure: endpoint.scheme == .https, choice: choice(of: endpoint), pathPrefix: endpoint.pathPrefix,
+        weight: endpoint.weight, serverName: cluster.tls.serverName ?? endpoint.host, trust: "\(cluster.tls)",
+        maxConnections: cluster.maxConnections, connectTimeoutMs: cluster.timeouts.connectMs)
+    }
+    guard endpoints.contains(where: \.isSecure) else {
+      return Cluster(configuration: cluster, endpoints: endpoints, tls: nil)
+    }
+    let protocols: [ApplicationProtocol] =
+      endpoints.allSatisfy { $0.choice == .http1 } ? [.http11] : endpoints.allSatisfy { $0.choice == .http2 } ? [.h2] : [.h2, .http11]
+    let authority: TLSAuthority =
+      switch cluster.tls.ca {
+      case .system: .system
+      case .file(let path): .file(path)
+      }
+    let tls = try TLSClientContext(verify: cluster.tls.verify, ca: authority, protocols: protocols)
+    return Cluster(configuration: cluster, endpoints: endpoints, tls: tls)
+  }
+
+  private func choice(of endpoint: EndpointConfiguration) -> HTTPVersionChoice {
+    switch endpoint.transport {
+    case .automatic: endpoint.scheme == .https ? .negotiate : .http1
+    case .http11: .http1
+    case .h2, .h2c: .http2
+    }
+  }
+
+  private func engineAddress(_ cluster: String, _ configuration: EngineConfiguration) throws -> SocketAddress {
+    let key = EngineKey(
+      cluster: cluster, mode: configuration.mode.rawValue, intervalMs: configuration.intervalMs)
+    if let running = engines[key] { return running.address }
+    var settings = EngineSettings()
+    settings.mode =
+      switch configuration.mode {
+      case .echo: .echo
+      case .script: .scripted
+      case .lorem: .lorem
+      }
+    settings.intervalMicroseconds = configuration.intervalMs * 1000
+    let engine = Engine(settings)
+    let address = try engine.start()
+    engines[key] = (engine, address)
+    return address
+  }
+}

@@ -1,0 +1,37 @@
+import TideConfig
+import TideCore
+
+/// The routes of one generation, in the order in which they are written; the first that matches takes the request.
+///
+/// A request is matched twice: on its head, to know which policies may authenticate it, and once its model is known, for good.
+struct RouteTable: Sendable {
+  let routes: [RouteConfiguration]
+
+  /// The first route that the head allows from `start` on; its `model` is not looked at yet.
+  func firstMatch(path: String, method: String, host: String, from start: Int = 0) -> Int? {
+    var index = start
+    while index < routes.count {
+      let match = routes[index].match
+      if any(match.path, path), any(match.method, method), any(match.host, host) { return index }
+      index += 1
+    }
+    return nil
+  }
+
+  /// The first route that head and model allow; `model` is nil when the request has none, and then only routes that do not ask for
+  /// one match.
+  func firstMatch(path: String, method: String, host: String, model: String?) -> Int? {
+    var next = firstMatch(path: path, method: method, host: host)
+    while let index = next {
+      let wanted = routes[index].match.model
+      if wanted.isEmpty || wanted.contains(where: { $0.pattern == "*" }) { return index }
+      if let model, any(wanted, model) { return index }
+      next = firstMatch(path: path, method: method, host: host, from: index + 1)
+    }
+    return nil
+  }
+
+  private func any(_ globs: [Glob], _ text: String) -> Bool {
+    globs.isEmpty || globs.contains { $0.matches(text) }
+  }
+}

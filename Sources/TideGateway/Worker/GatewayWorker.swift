@@ -1,0 +1,220 @@
+import TideConfig
+import TideCore
+import TideDialects
+import TideHTTP
+import TideIO
+import TidePolicy
+import TideTelemetry
+
+/// One worker's share of the gateway: its listening sockets, exchanges, upstream pools and counters.
+///
+/// Everything here belongs to one thread. The control thread reaches it by messages to `io`'s mailbox alone, which is why it may be
+/// handed over at all.
+final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
+  /// How long a request's body may pause.
+  static let requestBodySilenceMs = 30_000
+  /// What waiting for a pool may take beyond the connect timeout.
+  static let poolWaitMarginMs = 1_000
+  /// How long an upstream may take to end its stream after the answer is whole.
+  static let upstreamTailMs = 1_000
+  /// A loop that is this late refuses new requests; live streams keep going.
+  static let shedLagMs = 1_000
+
+  let io: Worker
+  let index: Int
+  private let workerCount: Int
+  let metrics: WorkerMetrics
+  let log: GatewayLog
+  let dialectScratch = DialectScratch()
+  let startedWallSeconds: Int
+  private let resolver: EndpointResolver
+  private(set) var current: WorkerGeneration
+  /// Generations that still have exchanges, the current one included.
+  private var generations: [WorkerGeneration]
+  private var servers: [HTTPServer] = []
+  private var exchanges: [Exchange] = []
+  private var pools: [Endpoint: EndpointPool] = [:]
+  private var identifiers = ExchangeIdentifiers()
+  private var isDraining = false
+  private var onDrained: (() -> Void)?
+
+  init(
+    io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics, log: GatewayLog
+  ) {
+    self.io = io
+    index = io.index
+    self.workerCount = workerCount
+    self.metrics = metrics
+    self.log = log
+    self.resolver = EndpointResolver(resolver: resolver)
+    current = generation
+    generations = [generation]
+    startedWallSeconds = WallClock.seconds()
+  }
+
+  var wallSeconds: Int { WallClock.seconds() }
+
+  // MARK: Listeners
+
+  /// Serves one listener on this worker. Runs before the worker's thread has started.
+  func listen(name: String, socket: ListeningSocket, tls: TLSServerContext?, settings: HTTPServerSettings) {
+    var settings = settings
+    settings.onAttack = { [unowned self] row in
+      metrics.recordAttack(row)
+      log.attack(row, listener: name)
+    }
+    servers.append(
+      HTTPServer(worker: io, name: name, socket: socket, tls: tls, settings: settings, handler: self))
+  }
+
+  // MARK: Requests
+
+  func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
+    let generation = current
+    let id = identifiers.next()
+    let context = ExchangeContext(id: id, request: head)
+    context.clientAddress = connection.peerAddress.host
+    context.clientPort = Int(connection.peerAddress.port)
+    context.clientUsesTLS = connection.isTLS
+    context.clientProtocol = connection.version == .h2 ? "h2" : "http/1.1"
+    context.listenerName = connection.listenerName
+    let path: CanonicalPath
+    switch CanonicalPath.make(head.path) {
+    case .success(let made): path = made
+    case .failure:
+      return refuse(stream, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
+    }
+    context.path = path.path
+    context.query = path.query
+    if io.loopLagMs > Self.shedLagMs {
+      metrics.recordShed("loop_lag")
+      return refuse(stream, .overloaded, id: id)
+    }
+    let host = authorityHost(head.authority)
+    guard let route = generation.generation.routes.firstMatch(path: path.path, method: head.method, host: host) else {
+      return refuse(stream, .notFound, id: id)
+    }
+    context.routeName = generation.generation.routes.routes[route].name
+    let exchange = Exchange(
+      worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
+    context.kind = exchange.kind.rawValue
+    exchange.position = exchanges.count
+    exchanges.append(exchange)
+    generation.exchangeCount += 1
+    stream.consumer = exchange
+    exchange.begin(endStream: endStream)
+  }
+
+  private func authorityHost(_ authority: String) -> String {
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") { return String(authority[...end]).lowercased() }
+    return authority.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
+  }
+
+  /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
+  private func refuse(_ stream: HTTPStream, _ failure: LocalFailure, id: String) {
+    metrics.recordRefused(failure.code ?? "refused")
+    let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
+    var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
+    if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
+    stream.send(ResponseHead(status: failure.status, headers: headers, contentLength: bytes.count), endStream: false)
+    stream.output.append(bytes)
+    stream.end()
+  }
+
+  func settled(_ exchange: Exchange, record: AccessRecord) {
+    metrics.record(record)
+    log.access(record)
+    let last = exchanges.removeLast()
+    if last !== exchange {
+      last.position = exchange.position
+      exchanges[exchange.position] = last
+    }
+    exchange.generation.exchangeCount -= 1
+    if exchange.generation.exchangeCount == 0, exchange.generation !== current {
+      generations.removeAll { $0 === exchange.generation }
+    }
+  }
+
+  // MARK: Upstreams
+
+  /// The pools of a cluster's endpoints on this worker, made when first asked for.
+  func pools(of cluster: String, in generation: WorkerGeneration) -> [EndpointPool] {
+    guard let cluster = generation.generation.clusters[cluster] else { return [] }
+    return cluster.endpoints.map { endpoint in
+      if let pool = pools[endpoint] { return pool }
+      let pool = EndpointPool(
+        endpoint: endpoint, worker: io, tls: cluster.tls, workerCount: workerCount, resolver: resolver)
+      pools[endpoint] = pool
+      return pool
+    }
+  }
+
+  // MARK: Generations
+
+  /// Takes a generation into use: new requests follow it, running ones keep theirs.
+  func adopt(_ generation: WorkerGeneration) {
+    let old = current
+    current = generation
+    generations.append(generation)
+    if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
+    let wanted = Set(generation.generation.clusters.values.flatMap(\.endpoints))
+    for (endpoint, pool) in pools where !wanted.contains(endpoint) {
+      // Exchanges of the old generation may still ask for it; it ends with its last stream.
+      if generations.count == 1 {
+        pool.retire()
+        pools[endpoint] = nil
+      }
+    }
+  }
+
+  // MARK: Drain
+
+  /// Stops accepting; calls back on this thread once the last connection has gone.
+  func drain(onDrained: @escaping () -> Void) {
+    guard !isDraining else { return }
+    isDraining = true
+    self.onDrained = onDrained
+    for server in servers {
+      server.onDrained = { [unowned self] in checkDrained() }
+      server.drain()
+    }
+    checkDrained()
+  }
+
+  /// The drain limit has passed: every stream that still runs is told so.
+  func endRemaining() {
+    for exchange in exchanges { exchange.endForDrain() }
+  }
+
+  func abortConnections() {
+    for server in servers { server.abort() }
+  }
+
+  private func checkDrained() {
+    guard isDraining, servers.allSatisfy({ $0.openConnectionCount == 0 }), let onDrained else { return }
+    self.onDrained = nil
+    onDrained()
+  }
+
+  // MARK: Figures
+
+  /// What the admin listener shows of this worker. Runs on its thread.
+  func figures() -> WorkerFigures {
+    var figures = WorkerFigures()
+    figures.exchangesOpen = exchanges.count
+    figures.connectionsOpen = servers.reduce(0) { $0 + $1.openConnectionCount }
+    figures.connectionsAccepted = servers.reduce(0) { $0 + $1.acceptedCount }
+    figures.connectionsRefused = servers.reduce(0) { $0 + $1.refusedCount }
+    figures.loopLagMs = io.loopLagMs
+    for (endpoint, pool) in pools {
+      figures.pools.append(
+        WorkerFigures.Pool(
+          cluster: endpoint.cluster, endpoint: endpoint.authority, connections: pool.connectionCount,
+          streams: pool.activeStreamCount, waiting: pool.waiterCount, opened: pool.openedCount, reused: pool.reusedCount,
+          failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
+    }
+    figures.generations = generations.map { ($0.generation.number, $0.exchangeCount) }
+    figures.hooks = current.policies.hookFigures()
+    return figures
+  }
+}

@@ -1,0 +1,27 @@
+import TidePolicy
+
+/// A copy of one worker's state for the admin listener, taken on the worker's thread.
+struct WorkerFigures: Sendable {
+  struct Pool: Sendable {
+    var cluster: String
+    var endpoint: String
+    var connections: Int
+    var streams: Int
+    var waiting: Int
+    var opened: UInt64
+    var reused: UInt64
+    var failed: UInt64
+    var retired: UInt64
+    var isHealthy: Bool
+  }
+
+  var exchangesOpen = 0
+  var connectionsOpen = 0
+  var connectionsAccepted: UInt64 = 0
+  var connectionsRefused: UInt64 = 0
+  var loopLagMs = 0
+  var pools: [Pool] = []
+  /// Generation number and the exchanges that run on it.
+  var generations: [(number: Int, exchanges: Int)] = []
+  var hooks: [HookFigures] = []
+}
