@@ -89,4 +89,50 @@ import Testing
     #expect(peer.read(1) == [7])
     harness.run { _ in box.listener = nil }
   }
+
+  /// In a process of its own, since the limit of open files is the process's.
+  @Test func withoutDescriptorsItRestsAndRecovers() async {
+    await #expect(processExitsWith: .success) {
+      let harness = Harness()
+      let refusedTwice = DispatchSemaphore(value: 0)
+      final class Box: @unchecked Sendable {
+        var listener: Listener?
+        var turns: UInt64 = 0
+        var isTold = false
+      }
+      let box = Box()
+      let recorder = Recorder()
+      let socket = try ListeningSocket(address: SocketAddress("127.0.0.1:0")!)
+      harness.run { worker in
+        let listener = Listener(socket: socket, worker: worker) { accepted in
+          _ = Probe(worker: worker, accepted: accepted, tls: nil, recorder: recorder, behaviour: .echo)
+        }
+        listener.pauseAccepting()
+        box.listener = listener
+      }
+      let peers = (0..<20).map { _ in RawPeer(to: socket.address) }
+      // The lowest free descriptor is the first that the limit forbids.
+      let free = dup(0)
+      close(free)
+      let (soft, hard) = DescriptorBudget.currentLimit()
+      _ = clinux_set_descriptor_limit(UInt64(free), UInt64(hard))
+      harness.run { worker in
+        box.turns = worker.counters.turns
+        worker.onTurnEnd { worker in
+          guard worker.counters.acceptsRefused == 2, !box.isTold else { return }
+          box.isTold = true
+          box.turns = worker.counters.turns - box.turns
+          refusedTwice.signal()
+        }
+        box.listener?.resumeAccepting()
+      }
+      precondition(refusedTwice.wait(timeout: .now() + 20) == .success)
+      precondition(harness.run { _ in box.turns } < 20, "the worker spun")
+      precondition(harness.run { $0.counters.accepted } == 0)
+      _ = clinux_set_descriptor_limit(UInt64(soft), UInt64(hard))
+      peers[19].send([5])
+      precondition(peers[19].read(1) == [5])
+      harness.run { _ in box.listener = nil }
+    }
+  }
 }

@@ -183,4 +183,21 @@ import Testing
     let authority = #expect(throws: Diagnostic.self) { try TLSClientContext(ca: .file("/no/ca.pem")) }
     #expect(authority?.file == "/no/ca.pem")
   }
+
+  @Test func ticketsAreGoodForAnyContextWithTheSameKeys() throws {
+    let harness = Harness()
+    let keys = TLSTicketKeys()
+    let ticket = FileManager.default.temporaryDirectory.appendingPathComponent("tide-ticket-\(getpid())").path
+    defer { unlink(ticket) }
+    func greeting(_ keys: TLSTicketKeys, _ option: String) throws -> String {
+      let context = try TLSServerContext(certificates: [TestCertificates.plain], ticketKeys: keys)
+      let (address, _) = harness.listen(tls: context, Behaviour())
+      return TestCertificates.openssl(
+        ["s_client", "-tls1_2", "-connect", address.description, option, ticket], input: "Q\n"
+      ).output
+    }
+    #expect(try greeting(keys, "-sess_out").contains("New, TLSv1.2"))
+    #expect(try greeting(keys, "-sess_in").contains("Reused, TLSv1.2"))
+    #expect(try greeting(TLSTicketKeys(), "-sess_in").contains("New, TLSv1.2"))
+  }
 }
