@@ -1,0 +1,65 @@
+import TideCore
+
+/// Everything that the operator's YAML file says, validated, with defaults filled in and paths made absolute.
+///
+/// An immutable snapshot: a reload builds a new one. The keys are the contract of `configuration.md`; a value that passed the
+/// loader needs no second check.
+public struct GatewayConfiguration: Sendable {
+  public var listeners: [ListenerConfiguration]
+  public var admin: AdminConfiguration
+  public var workers: WorkerCount
+  public var clusters: [ClusterConfiguration]
+  public var models: [ModelEntry]
+  public var plugins: PluginsConfiguration
+  /// Bound on every route, in this order, before the route's own.
+  public var policies: [PolicyBinding]
+  /// Never empty; the first that matches takes the request.
+  public var routes: [RouteConfiguration]
+  public var limits: LimitsConfiguration
+  public var store: StoreConfiguration
+  public var log: LogConfiguration
+  public var drain: DrainConfiguration
+  /// The configuration of each binding as it stands in the file, before variables were expanded, by binding name: what the admin
+  /// listener may show.
+  public var writtenPolicyConfigurations: [String: ConfigNode]
+
+  /// The cluster of that name.
+  public func cluster(named name: String) -> ClusterConfiguration? {
+    clusters.first { $0.name == name }
+  }
+
+  /// All bindings, the global ones first, then each route's.
+  public var allPolicies: [PolicyBinding] {
+    policies + routes.flatMap(\.policies)
+  }
+}
+
+/// Where `/healthz`, `/metrics` and the other admin paths are served.
+public struct AdminConfiguration: Sendable, Equatable {
+  public var address: ListenAddress
+}
+
+/// How many worker threads run.
+public enum WorkerCount: Sendable, Equatable {
+  /// One a core.
+  case automatic
+  case exactly(Int)
+}
+
+/// Where policies are found.
+public struct PluginsConfiguration: Sendable, Equatable {
+  /// Absolute; nil when there is none, and then no policy can be bound.
+  public var folder: String?
+  /// Whether files that say `auto = true` are bound.
+  public var auto: Bool
+}
+
+/// Where shared state of policies lives.
+public enum StoreConfiguration: Sendable, Equatable {
+  case memory
+}
+
+/// How long live streams may run on after the first SIGTERM.
+public struct DrainConfiguration: Sendable, Equatable {
+  public var timeoutMs: Int
+}
