@@ -1,0 +1,54 @@
+/// A point of an exchange's life where a policy runs. In the order of that life, which is what `ContextField` compares.
+public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable {
+  case onLoad, onAuth, onRequest, onRoute, onLane, onToken, onSegment, onLaneEnd, onLog
+
+  /// The name in Lua, YAML, logs and metrics.
+  public var name: String {
+    switch self {
+    case .onLoad: "on_load"
+    case .onAuth: "on_auth"
+    case .onRequest: "on_request"
+    case .onRoute: "on_route"
+    case .onLane: "on_lane"
+    case .onToken: "on_token"
+    case .onSegment: "on_segment"
+    case .onLaneEnd: "on_lane_end"
+    case .onLog: "on_log"
+    }
+  }
+
+  public init?(name: String) {
+    guard let hook = Self.allCases.first(where: { $0.name == name }) else { return nil }
+    self = hook
+  }
+
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+
+  /// Runs as a coroutine, so that host functions that wait are legal in it.
+  public var mayWait: Bool { self == .onAuth || self == .onRequest || self == .onLog }
+
+  /// Sees the text of lanes.
+  public var isLaneHook: Bool { self >= .onLane && self <= .onLaneEnd }
+
+  /// What the contract knows and this version does not run; a file that has one of these is refused.
+  static let notYet = ["on_upstream_error", "on_response_start", "on_tool_call", "on_response_end"]
+}
+
+/// A set of hooks: those that a policy has.
+public struct HookSet: OptionSet, Sendable, BitwiseCopyable, Hashable {
+  public let rawValue: UInt16
+
+  public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  public init(_ hook: HookName) { rawValue = 1 << UInt16(hook.rawValue) }
+
+  @inline(__always)
+  public func contains(_ hook: HookName) -> Bool { rawValue & (1 << UInt16(hook.rawValue)) != 0 }
+
+  public static let lanes: HookSet = [
+    HookSet(.onLane), HookSet(.onToken), HookSet(.onSegment), HookSet(.onLaneEnd),
+  ]
+
+  /// In the order of an exchange's life.
+  public var hooks: [HookName] { HookName.allCases.filter { contains($0) } }
+}

@@ -1,0 +1,171 @@
+import TideCore
+import TideDialects
+
+/// Checks the table that a policy's file returned. Collects every mistake.
+///
+/// What the contract lists and this version does not run is refused by name, never accepted and ignored.
+struct ManifestReader {
+  private(set) var problems: [String] = []
+  private let name: String
+
+  private static let keys = [
+    "name", "version", "api", "auto", "schema", "channels", "segment", "budgets", "failure",
+  ]
+  private static let notYet = ["filters", "timers", "net", "hold", "keep_text"] + HookName.notYet
+
+  init(name: String) { self.name = name }
+
+  mutating func manifest(_ table: PolicyValue) -> PolicyManifest? {
+    guard let entries = table.entries else {
+      problems.append("a policy's file must return one table, not \(table.kind)")
+      return nil
+    }
+    var hooks: HookSet = []
+    for entry in entries {
+      if let hook = HookName(name: entry.key) {
+        if case .function = entry.value {
+          hooks.insert(HookSet(hook))
+        } else {
+          problems.append("\(entry.key) must be a function, not \(entry.value.kind)")
+        }
+      } else if Self.notYet.contains(entry.key) {
+        problems.append("\(entry.key) is not supported yet by this version")
+      } else if !Self.keys.contains(entry.key) {
+        let known = Self.keys + HookName.allCases.map(\.name)
+        problems.append("unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
+      }
+    }
+    if let written = table["name"], written.text != name {
+      problems.append("name must be \(name), as the file's")
+    }
+    if let api = table["api"], api.wholeNumber != 1 { problems.append("api must be 1") }
+    var auto = false
+    switch table["auto"] {
+    case nil: break
+    case .boolean(let flag)?: auto = flag
+    case let other?: problems.append("auto must be true or false, not \(other.kind)")
+    }
+    var schemaReader = SchemaReader()
+    let schema = table["schema"].map { schemaReader.schema($0) } ?? PolicySchema()
+    problems += schemaReader.problems
+    let segment = segmentUnit(table["segment"])
+    if hooks.contains(.onSegment) != (table["segment"] != nil) {
+      problems.append(
+        hooks.contains(.onSegment)
+          ? "on_segment needs segment = { unit = \"word\" } (or line, sentence, lane, a number of bytes)"
+          : "segment is of no use without on_segment")
+    }
+    let channels = channelSet(table["channels"])
+    let budgets = hookBudgets(table["budgets"])
+    let failure = failureActions(table["failure"])
+    guard problems.isEmpty else { return nil }
+    return PolicyManifest(
+      name: name, version: table["version"].map(SchemaField.show) ?? "", auto: auto, schema: schema, channels: channels,
+      segment: segment, budgets: budgets, failure: failure, hooks: hooks)
+  }
+
+  private mutating func segmentUnit(_ value: PolicyValue?) -> Segmenter.Unit? {
+    guard let value else { return nil }
+    guard let entries = value.entries else {
+      problems.append("segment must be a table such as { unit = \"word\" }")
+      return nil
+    }
+    for entry in entries where entry.key != "unit" {
+      if entry.key == "wait" {
+        if entry.value != .boolean(false) { problems.append("segment.wait is not supported yet by this version") }
+      } else {
+        problems.append("unknown key segment.\(entry.key)" + SchemaReader.suggestion(entry.key, ["unit", "wait"]))
+      }
+    }
+    switch value["unit"] {
+    case .string("word")?: return .word
+    case .string("line")?: return .line
+    case .string("sentence")?: return .sentence
+    case .string("lane")?: return .lane
+    case let unit?:
+      if let count = unit.wholeNumber, count >= 8, count <= 1 << 20 { return .bytes(count) }
+    case nil: break
+    }
+    problems.append("segment.unit must be word, line, sentence, lane, or a number of bytes from 8 to 1048576")
+    return nil
+  }
+
+  private mutating func channelSet(_ value: PolicyValue?) -> ChannelSet {
+    guard let value else { return .text }
+    guard let names = value.elements, !names.isEmpty else {
+      problems.append("channels must be a list of text, reasoning, refusal")
+      return .text
+    }
+    var result: ChannelSet = []
+    for name in names {
+      switch name.text {
+      case "text": result.insert(.text)
+      case "reasoning": result.insert(.reasoning)
+      case "refusal": result.insert(.refusal)
+      case "tool_args": problems.append("the channel tool_args is not supported yet by this version")
+      default: problems.append("unknown channel \(SchemaField.show(name)); there are text, reasoning, refusal, tool_args")
+      }
+    }
+    return result
+  }
+
+  private mutating func hookBudgets(_ value: PolicyValue?) -> HookBudgets {
+    var budgets = HookBudgets()
+    guard let value else { return budgets }
+    for entry in value.entries ?? [] {
+      if entry.key == "memory" {
+        let bytes = entry.value.text.flatMap(UnitText.byteCount) ?? entry.value.wholeNumber
+        if let bytes, bytes >= 256 << 10, bytes <= 256 << 20 {
+          budgets.memory = bytes
+        } else {
+          problems.append("budgets.memory must be a size from 256KiB to 256MiB")
+        }
+      } else if let hook = HookName(name: entry.key) {
+        for limit in entry.value.entries ?? [] {
+          let ms = limit.value.text.flatMap(UnitText.milliseconds) ?? limit.value.wholeNumber
+          switch limit.key {
+          case "cpu":
+            if let ms, ms >= 1, ms <= 1_000 {
+              budgets.setCPU(hook, ms: ms)
+            } else {
+              problems.append("budgets.\(entry.key).cpu must be a duration from 1ms to 1s")
+            }
+          case "wall":
+            // Nothing waits in this version, so the time on the wall is the processor's; the value must still be sound.
+            if ms ?? 0 <= 0 { problems.append("budgets.\(entry.key).wall must be a duration") }
+          default:
+            problems.append(
+              "unknown key budgets.\(entry.key).\(limit.key)" + SchemaReader.suggestion(limit.key, ["cpu", "wall"]))
+          }
+        }
+      } else if HookName.notYet.contains(entry.key) {
+        problems.append("budgets.\(entry.key): \(entry.key) is not supported yet by this version")
+      } else {
+        problems.append(
+          "unknown key budgets.\(entry.key)"
+            + SchemaReader.suggestion(entry.key, ["memory"] + HookName.allCases.map(\.name)))
+      }
+    }
+    return budgets
+  }
+
+  private mutating func failureActions(_ value: PolicyValue?) -> [HookName: PolicyBinding.FailureAction] {
+    var result: [HookName: PolicyBinding.FailureAction] = [:]
+    for entry in value?.entries ?? [] {
+      guard let hook = HookName(name: entry.key) else {
+        problems.append(
+          HookName.notYet.contains(entry.key)
+            ? "failure.\(entry.key): \(entry.key) is not supported yet by this version"
+            : "failure: unknown hook \(entry.key)"
+              + SchemaReader.suggestion(entry.key, HookName.allCases.map(\.name)))
+        continue
+      }
+      guard let action = entry.value.text.flatMap(PolicyBinding.FailureAction.init(rawValue:)) else {
+        problems.append("failure.\(entry.key) must be deny, cut or skip")
+        continue
+      }
+      result[hook] = action
+    }
+    return result
+  }
+}
