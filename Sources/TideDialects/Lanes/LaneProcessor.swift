@@ -1,0 +1,54 @@
+import TideCore
+
+/// What a processor decided about the text that it was just given.
+public enum LaneStep: UInt8, Sendable, BitwiseCopyable {
+  /// Go on; what the processor appended is what the client gets for this text.
+  case proceed
+  /// End the whole answer, well formed. What the processor appended in this call still goes out, then `LaneProcessor.cut`.
+  case cut
+  /// The processor is broken and must fail closed: the exchange ends with an error.
+  case fail
+}
+
+/// How a cut ends the answer.
+public struct LaneCut: Equatable, Sendable {
+  /// The finish reason the client sees: `content_filter`, `length`, `stop`.
+  public var finishReason: String
+  /// Text appended for the user before the finish event; may be empty.
+  public var text: String
+
+  public init(finishReason: String = "content_filter", text: String = "") {
+    self.finishReason = finishReason
+    self.text = text
+  }
+}
+
+/// The text side of one exchange's policies: gets each lane's decoded text and answers with what the client is to see.
+///
+/// A class because one instance holds the state of all lanes of an exchange and subclasses live in another module. It is owned by
+/// the exchange's worker. The same processor serves every dialect, streamed answers and whole bodies alike.
+open class LaneProcessor {
+  /// The lanes it wants; text of other channels passes unseen. Read once, when the stream is made.
+  open var channels: ChannelSet { [.text] }
+
+  /// The reason of the last `.cut`; read right after it was returned.
+  open var cut: LaneCut { LaneCut() }
+
+  public init() {}
+
+  /// Called for each piece of a lane's text, never empty, always valid UTF-8 and never ending inside a character.
+  ///
+  /// - Parameters:
+  ///   - text: valid during the call only.
+  ///   - out: gets what the client is to see now; nothing appended means that the text is held or dropped.
+  open func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
+    out.append(text)
+    return .proceed
+  }
+
+  /// Called once for each lane that had text, before its choice's finish event: release what is held.
+  open func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep { .proceed }
+
+  /// Called once before the finish events leave, when `ChatStreamOptions.holdFinishForUsage` is set.
+  open func answerEnd(_ usage: TokenUsage) -> LaneStep { .proceed }
+}

@@ -1,0 +1,267 @@
+import CNghttp2
+import TideCore
+
+/// What comes in: slices of bytes, and nghttp2's events about them.
+extension HTTP2Session {
+  /// Downstream bytes enter nghttp2 in slices, with the queue and the buckets checked after each.
+  private static let serverSliceByteCount = 16 * 1024
+  private static let clientSliceByteCount = 2 << 20
+  /// Control frames that may wait to be sent. A client answers many streams at once, a server's peer is not to be trusted.
+  private static let serverQueueLimit = 1_000
+  private static let clientQueueLimit = 10_000
+  private static let interimLimit: UInt32 = 10
+
+  /// Takes bytes from the transport. Never throws: what is wrong ends streams or the connection.
+  public func receive(_ bytes: UnsafeRawBufferPointer, now: MonotonicTime) {
+    guard closing == nil, !isTerminated, let base = bytes.baseAddress else { return }
+    self.now = now
+    withExtendedLifetime(self) {
+      let limit = role == .server ? Self.serverSliceByteCount : Self.clientSliceByteCount
+      var offset = 0
+      while offset < bytes.count, closing == nil, !isTerminated, let session {
+        let count = min(limit, bytes.count &- offset)
+        depth += 1
+        let result = nghttp2_session_mem_recv(
+          session, (base + offset).assumingMemoryBound(to: UInt8.self), count)
+        depth -= 1
+        offset &+= count
+        if result < 0 {
+          receiveFailed(Int32(clamping: result))
+        } else if !monitor.fed(count, now: now) {
+          failAttack("overhead")
+        } else if nghttp2_session_get_outbound_queue_size(session)
+          > (role == .server ? Self.serverQueueLimit : Self.clientQueueLimit)
+        {
+          failAttack("outbound queue")
+        }
+      }
+      dispatchPending()
+      if let session, nghttp2_session_want_write(session) != 0 || closing != nil { owner.codecNeedsFlush() }
+      settle()
+    }
+  }
+
+  private func receiveFailed(_ error: Int32) {
+    switch nghttp2_error(error) {
+    case NGHTTP2_ERR_CALLBACK_FAILURE: break
+    case NGHTTP2_ERR_FLOODED: failAttack("outbound acknowledgements")
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: failAttack("continuations")
+    case NGHTTP2_ERR_TOO_MANY_SETTINGS: failAttack("settings entries")
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC, NGHTTP2_ERR_NOMEM: fail(.protocolError, code: nil)
+    default: fail(.protocolError, code: NGHTTP2_PROTOCOL_ERROR)
+    }
+  }
+
+  // MARK: Frames
+
+  func frameBegins(_ header: nghttp2_frame_hd) -> Int32 {
+    let isAcknowledgement = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+    let type = nghttp2_frame_type(UInt32(header.type))
+    if type != NGHTTP2_CONTINUATION { headerBlockDeadline = .distantFuture }
+    switch type {
+    case NGHTTP2_DATA:
+      // An engine that sends each token alone does nothing wrong; only a client's frame headers are overhead.
+      monitor.exempt(header.length &+ (role == .client && header.length > 0 ? 9 : 0))
+      checkAnnouncedLength(header)
+    case NGHTTP2_HEADERS:
+      monitor.exempt(header.length)
+      monitor.beginBlock()
+      let isNew = header.stream_id > highestPeerStreamID && role == .server
+      if isNew { highestPeerStreamID = header.stream_id }
+      let isListenedTo = liveStream(header.stream_id).map { !$0.flags.contains(.isAborted) } ?? false
+      // nghttp2 is silent about blocks on streams that are gone: a deadline would never be lifted.
+      if isNew && !isFinalGoawaySubmitted || isListenedTo { armHeaderBlockDeadline() }
+    case NGHTTP2_CONTINUATION:
+      monitor.exempt(header.length)
+      if !monitor.continuation() { failAttack("continuations") }
+    case NGHTTP2_PRIORITY:
+      if !monitor.priority() { glitch() }
+    case NGHTTP2_RST_STREAM:
+      counters.resetsReceived &+= 1
+    case NGHTTP2_SETTINGS:
+      if !isAcknowledgement, !monitor.settings(now: now) { failAttack("settings") }
+    case NGHTTP2_PING:
+      if !isAcknowledgement, !monitor.ping(now: now) { failAttack("pings") }
+    case NGHTTP2_WINDOW_UPDATE:
+      if !monitor.windowUpdate(activeStreamCount: live.count) { glitch() }
+    case NGHTTP2_GOAWAY:
+      // A second one is the end of a drain; more are a game.
+      if isGoawayReceived { glitch() }
+    default: break
+    }
+    return callbackResult
+  }
+
+  func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {
+    let header = frame.pointee.hd
+    let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    let isAcknowledgement = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+    switch nghttp2_frame_type(UInt32(header.type)) {
+    case NGHTTP2_DATA:
+      guard let stream = liveStream(header.stream_id) else { break }
+      if isEnd {
+        remoteEnds(stream, trailers: nil)
+      } else if header.length &- frame.pointee.data.padlen == 0 {
+        if stream.flags.contains(.hadEmptyData) { glitch() }
+        stream.flags.insert(.hadEmptyData)
+      }
+    case NGHTTP2_HEADERS:
+      headerBlockDeadline = .distantFuture
+      let block = self.block
+      self.block = nil
+      guard let block else { break }
+      if role == .client {
+        responseBlockEnds(block, id: header.stream_id, isEnd: isEnd)
+      } else if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+        requestBlockEnds(block, id: header.stream_id, isEnd: isEnd)
+      } else if let stream = liveStream(header.stream_id) {
+        trailersEnd(block, on: stream)
+      }
+    case NGHTTP2_SETTINGS:
+      if isAcknowledgement {
+        settingsAckDeadline = .distantFuture
+      } else {
+        firstSettingsDeadline = .distantFuture
+        hasCapacityChanged = true
+      }
+    case NGHTTP2_PING:
+      if isAcknowledgement { pingIsAcknowledged() }
+    case NGHTTP2_GOAWAY:
+      isGoawayReceived = true
+      hasCapacityChanged = true
+    default: break
+    }
+    return callbackResult
+  }
+
+  func frameIsInvalid(_ header: nghttp2_frame_hd, error: Int32) -> Int32 {
+    headerBlockDeadline = .distantFuture
+    if error == NGHTTP2_ERR_REFUSED_STREAM.rawValue {
+      counters.refused &+= 1
+      if !monitor.refusal() { failAttack("refused streams") }
+      return callbackResult
+    }
+    if let stream = liveStream(header.stream_id) {
+      streamIsFaulty(stream)
+    } else {
+      block = nil
+      glitch()
+    }
+    return callbackResult
+  }
+
+  /// The peer broke the rules of one stream: its consumer hears so now and not when RST_STREAM gets out, for a peer that
+  /// does not read must not keep the other side of the exchange running.
+  func streamIsFaulty(_ stream: HTTPStream) {
+    if !stream.flags.contains(.isGlitchCounted) {
+      stream.flags.insert(.isGlitchCounted)
+      glitch()
+    }
+    abort(stream, .protocolError)
+  }
+
+  /// nghttp2 resets a stream whose body is not as long as announced, and tells nobody. Padded frames are left to the
+  /// moment when its RST_STREAM leaves.
+  private func checkAnnouncedLength(_ header: nghttp2_frame_hd) {
+    guard let stream = liveStream(header.stream_id), stream.carrierAwaited >= 0,
+      !stream.flags.contains(.isAborted), header.flags & UInt8(NGHTTP2_FLAG_PADDED.rawValue) == 0
+    else { return }
+    let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    guard header.length > stream.carrierAwaited || (isEnd && header.length != stream.carrierAwaited) else { return }
+    submitReset(stream, .protocolError)
+    streamIsFaulty(stream)
+  }
+
+  func bodyReceived(id: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {
+    guard let session else { return callbackResult }
+    nghttp2_session_consume_connection(session, bytes.count)
+    guard let stream = liveStream(id), !stream.flags.contains(.isAborted) else { return callbackResult }
+    if stream.carrierAwaited >= 0 { stream.carrierAwaited = max(0, stream.carrierAwaited &- bytes.count) }
+    if !stream.flags.contains(.isDispatched) { dispatch(stream) }
+    if let consumer = stream.consumer {
+      stream.unreturnedCredit &+= bytes.count
+      consumer.streamBody(stream, bytes)
+    } else if !stream.flags.contains(.isAborted) {
+      // Nobody wants the body of a request that is answered without looking at it.
+      nghttp2_session_consume_stream(session, id, bytes.count)
+    }
+    return callbackResult
+  }
+
+  // MARK: Header blocks
+
+  func blockBegins() -> Int32 {
+    block = HeaderBlock(fieldLimit: settings.maxHeaderFields, sizeLimit: settings.maxHeaderListSize)
+    return 0
+  }
+
+  func blockContinues(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int32 {
+    guard let block else { return 0 }
+    block.append(name, value)
+    if block.fieldCount > settings.maxDecodedFields { failAttack("header fields") }
+    return callbackResult
+  }
+
+  /// Fails the stream: left alone, nghttp2 would drop the field in silence and let the message pass.
+  func blockHasInvalidField() -> Int32 {
+    block?.countInvalid()
+    return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+  }
+
+  private func requestBlockEnds(_ block: HeaderBlock, id: Int32, isEnd: Bool) {
+    guard let session else { return }
+    monitor.streamOpened()
+    let stream = HTTPStream(id: id, carrier: self)
+    if isEnd { stream.flags.insert(.isRemoteEnded) }
+    live.append(stream)
+    nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
+    switch RequestRules.judge(block, isSecure: settings.isSecure) {
+    case .rejected(let status):
+      counters.rejectedHeads &+= 1
+      if status == 431 { glitch() }
+      stream.flags.insert(.isAborted)
+      send(ResponseHead(status: status, contentLength: 0), endStream: true, on: stream)
+    case .accepted(let authority):
+      stream.carrierAwaited = isEnd ? -1 : block.contentLength ?? -1
+      let head = RequestHead(
+        method: block.method, scheme: block.scheme, authority: authority, path: block.path,
+        headers: block.finishedFields(), contentLength: block.contentLength)
+      pending.append(PendingRequest(stream: stream, head: head))
+      armStallScan()
+    }
+  }
+
+  private func responseBlockEnds(_ block: HeaderBlock, id: Int32, isEnd: Bool) {
+    guard let stream = liveStream(id), !stream.flags.contains(.isAborted) else { return }
+    if stream.flags.contains(.hasFinalHead) { return trailersEnd(block, on: stream) }
+    let isInterim = block.status < 200
+    if isInterim { stream.carrierFlags &+= StreamFlags.interimUnit }
+    if block.isOverLimit || block.isContradictory || stream.interimCount > Self.interimLimit {
+      submitReset(stream, .enhanceYourCalm)
+      return streamIsFaulty(stream)
+    }
+    let head = ResponseHead(
+      status: block.status, headers: block.finishedFields(), contentLength: block.contentLength)
+    if !isInterim { stream.flags.insert(.hasFinalHead) }
+    stream.consumer?.streamHead(stream, head, isInterim: isInterim)
+    if isEnd { remoteEnds(stream, trailers: nil) }
+  }
+
+  private func trailersEnd(_ block: HeaderBlock, on stream: HTTPStream) {
+    guard !stream.flags.contains(.isAborted) else { return }
+    if block.isOverLimit {
+      submitReset(stream, .enhanceYourCalm)
+      return streamIsFaulty(stream)
+    }
+    remoteEnds(stream, trailers: block.finishedFields())
+  }
+
+  /// END_STREAM has come.
+  private func remoteEnds(_ stream: HTTPStream, trailers: HeaderList?) {
+    guard !stream.flags.contains(.isRemoteEnded) else { return }
+    stream.flags.insert(.isRemoteEnded)
+    guard !stream.flags.contains(.isAborted) else { return }
+    if !stream.flags.contains(.isDispatched) { dispatch(stream, endsHere: false) }
+    stream.consumer?.streamEnd(stream, trailers: trailers)
+  }
+}
