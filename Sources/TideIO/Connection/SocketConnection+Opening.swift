@@ -9,6 +9,11 @@ extension SocketConnection {
     guard phase != .closed else { return }
     if events & (PollEvents.readable | PollEvents.hangUp) != 0 { flags.insert(.readable) }
     if events & PollEvents.hangUp != 0 { flags.insert(.hungUp) }
+    if flags.contains(.readEnded), phase == .open {
+      // The end of input has been told. What may still come is that the peer is gone altogether.
+      flags.remove(.readable)
+      if events & PollEvents.broken != 0 { return fail(SocketFailure(.read, code: takeSocketError() ?? ECONNRESET)) }
+    }
     if events & (PollEvents.writable | PollEvents.broken) != 0 { noteWritable() }
     continueWork()
   }
@@ -20,7 +25,6 @@ extension SocketConnection {
       flags.remove(.readWantsWrite)
       flags.insert(.readable)
     }
-    if flags.contains(.wantsFlush) { setNeedsFlush() }
   }
 
   /// Does what the phase and the readiness allow.
@@ -29,6 +33,7 @@ extension SocketConnection {
       if phase != .closed { fail(SocketFailure(.connect, code: earlyFailure)) }
       return
     }
+    if flags.contains(.wantsFlush), flags.contains(.writable) { setNeedsFlush() }
     switch phase {
     case .connecting: finishConnect()
     case .handshaking: shakeHands()
@@ -41,10 +46,7 @@ extension SocketConnection {
   private final func finishConnect() {
     guard flags.contains(.writable) else { return }
     if !flags.contains(.server) {
-      var error: Int32 = 0
-      var size = socklen_t(MemoryLayout<Int32>.size)
-      getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
-      if error != 0 { return fail(SocketFailure(.connect, code: error)) }
+      if let error = takeSocketError() { return fail(SocketFailure(.connect, code: error)) }
     }
     if transport != nil {
       phase = .handshaking
@@ -52,6 +54,13 @@ extension SocketConnection {
     } else {
       open(nil)
     }
+  }
+
+  private final func takeSocketError() -> Int32? {
+    var error: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0, error != 0 else { return nil }
+    return error
   }
 
   private final func shakeHands() {
@@ -74,7 +83,6 @@ extension SocketConnection {
     phase = .open
     flags.insert(.writable)
     connectionDidOpen(applicationProtocol: applicationProtocol)
-    if flags.contains(.wantsFlush) { setNeedsFlush() }
     continueWork()
   }
 

@@ -6,13 +6,14 @@ extension SocketConnection {
   /// edge will not come again.
   final func readReady() {
     var left = Int(readBudget)
-    while left > 0, phase == .open, flags.contains(.readable), !flags.contains(.readPaused) {
+    while left > 0, phase == .open, flags.contains(.readable), flags.isDisjoint(with: [.readPaused, .readEnded]) {
       let taken = transport == nil ? readPlain(upTo: left) : readTLS(upTo: left)
       left -= taken
     }
-    guard phase == .open else { return }
+    guard phase == .open, !flags.contains(.readEnded) else { return }
+    if flags.contains(.wantsFlush), flags.contains(.writable) { setNeedsFlush() }
     if flags.contains(.readPaused) {
-      if flags.contains(.hungUp), !flags.contains(.readEnded), !flags.contains(.hangUpTold) {
+      if flags.contains(.hungUp), !flags.contains(.hangUpTold) {
         flags.insert(.hangUpTold)
         connectionPeerHungUp()
       }
@@ -65,7 +66,6 @@ extension SocketConnection {
     if flags.contains(.writeWantsRead) {
       flags.remove(.writeWantsRead)
       flags.insert(.writable)
-      if flags.contains(.wantsFlush) { setNeedsFlush() }
     }
     if filled > 0 {
       worker.counters.bytesRead &+= UInt64(filled)

@@ -25,7 +25,9 @@ extension SocketConnection {
         return
       }
     }
-    setNeedsFlush()
+    // A peer that takes everything must not hold the turn: the rest leaves in the next one.
+    flags.insert(.wantsFlush)
+    worker.deferToNextTurn(self)
   }
 
   /// Lets the owner fill the worker's buffer. `hasMore` is false once it has produced nothing.

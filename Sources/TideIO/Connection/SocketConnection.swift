@@ -55,7 +55,8 @@ open class SocketConnection: PollTarget {
 
   final var phase: Phase
   final var flags: Flags = []
-  final var readBudget: Int32
+  /// Bytes read per turn, above 0; what is left over is read in the next turn.
+  public final var readBudget: Int32 { didSet { readBudget = max(1, readBudget) } }
   /// `errno` of a connect that failed inside `init`, told in the next turn.
   final var earlyFailure: Int32 = 0
   final var transport: TLSSession?

@@ -29,14 +29,23 @@ struct TurnHistogram {
     count &+= 1
     guard now.nanoseconds(since: began) >= Self.windowNs else { return nil }
     let result = percentile99
-    for index in buckets.indices { buckets[index] = 0 }
-    count = 0
-    began = now
+    restart(at: now)
     return result
   }
 
+  func isStale(at now: MonotonicTime) -> Bool { now.nanoseconds(since: began) >= 2 * Self.windowNs }
+
+  mutating func restart(at now: MonotonicTime) {
+    if count > 0 {
+      for index in buckets.indices { buckets[index] = 0 }
+    }
+    count = 0
+    began = now
+  }
+
+  /// The worst turn of a second is always left out, so that one long turn of an idle worker is not taken for overload.
   private var percentile99: Int {
-    var left = count - count / 100
+    var left = count - max(1, count / 100)
     for (index, inBucket) in buckets.enumerated() {
       if inBucket >= left { return Self.upperBound(of: index) }
       left -= inBucket

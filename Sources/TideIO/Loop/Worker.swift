@@ -134,6 +134,7 @@ public final class Worker: @unchecked Sendable {
   /// Turns until `stop`. Blocks the calling thread, which becomes the worker's.
   public func run() {
     clinux_set_current_worker(Unmanaged.passUnretained(self).toOpaque())
+    turnEnded = .now()
     while !stopRequested.load(ordering: .acquiring) { turn() }
     for message in mailbox.take() { message(self) }
     while let target = firstTarget?.takeUnretainedValue() {
@@ -150,6 +151,11 @@ public final class Worker: @unchecked Sendable {
     now = .now()
     busySince.store(now.nanoseconds, ordering: .relaxed)
     let ready = Int(max(0, count))
+    if histogram.isStale(at: now) {
+      // After a pause of the worker's, an old lag must not shed the first new request.
+      histogram.restart(at: now)
+      loopLag.publish(microseconds: 0)
+    }
 
     counters.events &+= UInt64(ready)
     if !deferredUpstream.isEmpty { runDeferred(takeOut(&deferredUpstream)) }

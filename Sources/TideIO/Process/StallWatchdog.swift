@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Synchronization
 import TideCore
@@ -5,7 +6,7 @@ import TideCore
 /// Ends the process when a worker has been in one turn for too long (robustness.md section 5): its clients are better
 /// served by a restart than by silence.
 ///
-/// `check` is called about once a second by a thread that is no worker's.
+/// Either `start` gives it a thread of its own, or a thread that is no worker's calls `check` about once a second.
 public final class StallWatchdog: Sendable {
   public static let limitMs = 5000
 
@@ -15,6 +16,24 @@ public final class StallWatchdog: Sendable {
   public init(workers: [Worker], limitMs: Int = StallWatchdog.limitMs) {
     self.workers = workers
     self.limitMs = limitMs
+  }
+
+  /// Checks every second, until the process ends.
+  public func start() {
+    var thread: UInt = 0
+    let me = Unmanaged.passRetained(self)
+    let error = clinux_start_thread(
+      "tide-watchdog", 256 << 10,
+      { argument in
+        guard let argument else { return nil }
+        let watchdog = Unmanaged<StallWatchdog>.fromOpaque(argument).takeRetainedValue()
+        while true {
+          sleep(1)
+          watchdog.check()
+        }
+      }, me.toOpaque(), &thread)
+    precondition(error == 0, "no thread for the watchdog: \(SocketFailure.text(of: error))")
+    clinux_detach_thread(thread)
   }
 
   /// What to say when a worker is stuck; nil when all is well.
