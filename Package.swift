@@ -6,9 +6,41 @@ let swift: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 let package = Package(
   name: "tidegate",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
   targets: [
+    // The C libraries, each entered through one Swift module.
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "CLuaShim", dependencies: ["CLua"]),
+
+    // The streaming core.
     .target(name: "TideCore", swiftSettings: swift),
+    .target(name: "TideIO", dependencies: ["TideCore", "CLinux", "COpenSSL"], swiftSettings: swift),
+    .target(name: "TideHTTP1", dependencies: ["TideCore"], swiftSettings: swift),
+    .target(name: "TideHTTP2", dependencies: ["TideCore", "CNghttp2"], swiftSettings: swift),
+    .target(name: "TideHTTP", dependencies: ["TideCore", "TideIO", "TideHTTP1", "TideHTTP2"], swiftSettings: swift),
+    .target(name: "TideDialects", dependencies: ["TideCore"], swiftSettings: swift),
+
+    // Policies.
+    .target(name: "TideLua", dependencies: ["TideCore", "CLuaShim"], swiftSettings: swift),
+    .target(name: "TidePolicy", dependencies: ["TideCore", "TideLua", "TideDialects"], swiftSettings: swift),
+
+    // The composition.
+    .target(name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
+    .target(
+      name: "TideGateway",
+      dependencies: [
+        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig",
+      ], swiftSettings: swift),
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
+    .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11
 )

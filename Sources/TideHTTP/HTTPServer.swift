@@ -13,7 +13,7 @@ public struct HTTPServerSettings {
   /// From accept to the end of the TLS handshake and the first bytes that tell the version (H2-19).
   public var openingDeadlineMs = 10_000
   public var headerListBytes = 32 * 1024
-  public var maxConcurrentStreams: UInt32 = 100
+  public var maxConcurrentStreams = 100
   /// Told the name of the row when a connection is ended for an attack.
   public var onAttack: ((String) -> Void)?
 
