@@ -81,7 +81,7 @@ public final class HTTPClientConnection: HTTPConnection {
   public override func connectionDidOpen(applicationProtocol: ApplicationProtocol?) {
     let useHTTP2 = applicationProtocol == .h2 || (applicationProtocol == nil && !isSecure && choice == .http2)
     if choice == .http2, !useHTTP2 {
-      failure = .alpnMismatch
+      failure = SocketFailure(.handshake, reason: "the peer did not choose HTTP/2")
       abort()
       return
     }

@@ -1,3 +1,4 @@
+import Glibc
 import TideCore
 import TideHTTP1
 import TideHTTP2
@@ -12,7 +13,7 @@ public struct HTTPServerSettings {
   /// From accept to the end of the TLS handshake and the first bytes that tell the version (H2-19).
   public var openingDeadlineMs = 10_000
   public var headerListBytes = 32 * 1024
-  public var maxConcurrentStreams: UInt32 = 100
+  public var maxConcurrentStreams = 100
   /// Told the name of the row when a connection is ended for an attack.
   public var onAttack: ((String) -> Void)?
 
@@ -41,6 +42,8 @@ public final class HTTPServer {
   let tls: TLSServerContext?
   let settings: HTTPServerSettings
   private unowned(unsafe) let handler: any HTTPRequestHandler
+  /// Where it listens, with the port that the kernel chose when none was given.
+  public private(set) var address: SocketAddress
   private var listener: Listener?
   private var connections: [HTTPServerConnection] = []
   private var isDraining = false
@@ -62,7 +65,10 @@ public final class HTTPServer {
     self.tls = tls
     self.settings = settings
     self.handler = handler
-    listener = try Listener(address: address, worker: worker) { [unowned self] accepted in accept(accepted) }
+    self.address = address
+    let listener = try Listener(address: address, worker: worker) { [unowned self] accepted in accept(accepted) }
+    self.address = listener.address
+    self.listener = listener
   }
 
   public var openConnectionCount: Int { connections.count }
@@ -72,13 +78,12 @@ public final class HTTPServer {
     acceptedCount &+= 1
     guard connections.count < settings.connectionLimit else {
       refusedCount &+= 1
-      accepted.close()
+      close(accepted.descriptor)
       return
     }
     let connection = HTTPServerConnection(server: self, accepted: accepted)
     connection.position = connections.count
     connections.append(connection)
-    connection.start()
     if isDraining { connection.drain() }
   }
 
