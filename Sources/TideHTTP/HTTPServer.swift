@@ -42,6 +42,8 @@ public final class HTTPServer {
   let tls: TLSServerContext?
   let settings: HTTPServerSettings
   private unowned(unsafe) let handler: any HTTPRequestHandler
+  /// Where it listens, with the port that the kernel chose when none was given.
+  public let address: SocketAddress
   private var listener: Listener?
   private var connections: [HTTPServerConnection] = []
   private var isDraining = false
@@ -65,7 +67,20 @@ public final class HTTPServer {
     self.tls = tls
     self.settings = settings
     self.handler = handler
+    address = socket.address
     listener = Listener(socket: socket, worker: worker) { [unowned self] accepted in accept(accepted) }
+  }
+
+  /// Binds `address` itself.
+  ///
+  /// - Throws: what is wrong when the address cannot be bound.
+  public convenience init(
+    worker: Worker, name: String, address: SocketAddress, tls: TLSServerContext? = nil,
+    settings: HTTPServerSettings = HTTPServerSettings(), handler: any HTTPRequestHandler
+  ) throws {
+    self.init(
+      worker: worker, name: name, socket: try ListeningSocket(address: address), tls: tls, settings: settings,
+      handler: handler)
   }
 
   public var openConnectionCount: Int { connections.count }

@@ -1,0 +1,62 @@
+/// One family at a time: HELP and TYPE, then its series in the order of their labels.
+struct PrometheusWriter {
+  enum Kind: String { case counter, gauge, histogram }
+
+  /// Names and values, in the order they are printed.
+  typealias Labels = [(name: String, value: String)]
+
+  private(set) var text = ""
+
+  mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+    text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+  }
+
+  mutating func sample(_ name: String, _ labels: Labels = [], _ value: UInt64) {
+    sample(name, labels, text: String(value))
+  }
+
+  /// `unit`: how many of the histogram's units make one of the printed unit; 1,000,000,000 prints nanoseconds as seconds.
+  mutating func histogram(_ name: String, _ labels: Labels, _ snapshot: HistogramSnapshot, unit: UInt64 = 1) {
+    var cumulative: UInt64 = 0
+    for index in 0..<snapshot.scale.boundCount {
+      cumulative &+= snapshot.counts[index]
+      let bound = Self.decimal(snapshot.scale.bound(at: index), unit: unit)
+      sample(name + "_bucket", labels + [("le", bound)], cumulative)
+    }
+    sample(name + "_bucket", labels + [("le", "+Inf")], snapshot.count)
+    sample(name + "_sum", labels, text: Self.decimal(snapshot.sum, unit: unit))
+    sample(name + "_count", labels, snapshot.count)
+  }
+
+  private mutating func sample(_ name: String, _ labels: Labels, text value: String) {
+    text += name
+    if !labels.isEmpty {
+      text += "{" + labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
+    }
+    text += " \(value)\n"
+  }
+
+  /// A label's value: backslash, quote and newline are escaped; other control characters become a space.
+  static func escaped(_ value: String) -> String {
+    var out = ""
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\\": out += "\\\\"
+      case "\"": out += "\\\""
+      case "\n": out += "\\n"
+      default: out.unicodeScalars.append(scalar.value < 0x20 || scalar.value == 0x7F ? " " : scalar)
+      }
+    }
+    return out
+  }
+
+  /// `value / unit` exactly, for a unit that is a power of ten.
+  static func decimal(_ value: UInt64, unit: UInt64) -> String {
+    let fraction = value % unit
+    guard fraction > 0 else { return String(value / unit) }
+    // The leading 1 keeps the zeros behind the point.
+    var digits = String(unit + fraction).dropFirst()
+    while digits.hasSuffix("0") { digits = digits.dropLast() }
+    return "\(value / unit).\(digits)"
+  }
+}
