@@ -24,7 +24,8 @@ import Testing
   func splits(piece: Int) throws {
     let pipe = Pipe(pieceByteCount: piece)
     echo(pipe)
-    let (stream, consumer) = try #require(pipe.open(headers: HeaderList([("authorization", "Bearer k"), ("te", "gzip")])))
+    let (stream, consumer) = try #require(
+      pipe.open(headers: HeaderList([("authorization", "Bearer k"), ("te", "gzip")])))
     stream.output.append("hello ")
     pipe.run()
     stream.output.append("world")
@@ -47,7 +48,8 @@ import Testing
 
   @Test("An exchange is the same when its bytes are cut once, at any place")
   func everySplit() throws {
-    let whole = Frame.preface + Frame.settings().bytes + Frame.settings(ack: true).bytes
+    let whole =
+      Frame.preface + Frame.settings().bytes + Frame.settings(ack: true).bytes
       + Frame.headers(1, Frame.request("POST", [("content-length", "5")])).bytes
       + Frame.data(1, Array("he".utf8)).bytes + Frame.data(1, Array("llo".utf8), end: true).bytes
     for cut in 0...whole.count {

@@ -103,7 +103,8 @@ struct Pipe {
   func carry(_ bytes: [UInt8], to side: Side) {
     var at = 0
     while at < bytes.count {
-      let end = min(bytes.count, at.addingReportingOverflow(pieceByteCount).overflow ? bytes.count : at + pieceByteCount)
+      let end = min(
+        bytes.count, at.addingReportingOverflow(pieceByteCount).overflow ? bytes.count : at + pieceByteCount)
       side.feed(Array(bytes[at..<end]))
       at = end
     }
