@@ -34,13 +34,18 @@ let package = Package(
 
     // The composition.
     .target(name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
+    .target(name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")], swiftSettings: swift),
+    .target(
+      name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects"], swiftSettings: swift),
     .target(
       name: "TideGateway",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig",
+        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig", "TideTelemetry",
+        "TideEngine", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
+    .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11
 )

@@ -60,9 +60,9 @@ public final class Gateway {
   // MARK: Start
 
   private func start() throws {
-    let bootLog = GatewayLog.BootSink()
+    let relay = PolicyLogRelay()
     builder = GenerationBuilder(
-      configPath: options.configPath, environment: options.environment, services: PolicyServices.make(bootLog))
+      configPath: options.configPath, environment: options.environment, services: .gateway(log: relay))
     let built: GenerationBuilder.Built
     switch builder.build() {
     case .success(let value): built = value
@@ -70,14 +70,14 @@ public final class Gateway {
     }
     let configuration = built.generation.configuration
     started = configuration
-    log = GatewayLog(configuration.log)
-    bootLog.forward(to: log)
     let workerCount =
       switch configuration.workers {
       case .automatic: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
       case .exactly(let count): count
       }
     do {
+      log = try GatewayLog(configuration.log)
+      relay.connect(log)
       let budget = try DescriptorBudget.plan(
         connections: configuration.limits.connections, isExplicit: configuration.limits.isConnectionsExplicit,
         upstreamConnections: configuration.clusters.reduce(0) { $0 + $1.maxConnections }, workers: workerCount,
@@ -116,7 +116,7 @@ public final class Gateway {
         policies: PolicyWorker(blueprint: generation.policies, store: stores, workerIndex: index))
       workers.append(
         GatewayWorker(
-          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(), log: log))
+          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(worker: index), log: log))
     }
     for listener in configuration.listeners {
       var bound = try address(of: listener.address)
@@ -294,7 +294,7 @@ public final class Gateway {
     adminIO?.join()
     builder.stopEngines()
     log.notice(aborting ? "stopped" : "drained, stopped")
-    log.flush()
+    log.close()
     return 0
   }
 }

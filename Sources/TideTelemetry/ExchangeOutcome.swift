@@ -16,6 +16,8 @@ public enum ExchangeOutcome: String, Sendable, CaseIterable {
   /// The upstream died after the head was sent.
   case upstreamDied = "upstream_died"
   case timedOut = "timed_out"
+  /// A policy that must run could not.
+  case policyFailed = "policy_failed"
   /// Refused for overload.
   case shed
   /// Ended by the drain's limit.

@@ -9,7 +9,7 @@ extension Exchange {
     guard phase.rawValue < Phase.answered.rawValue else { return }
     abandonUpstream()
     if isHeadSent {
-      upstreamDied(failure.outcome == .timedOut ? .timedOut : failure.outcome == .drained ? .drained : .truncated)
+      upstreamDied(failure.outcome == .timedOut ? .timedOut : failure.outcome == .drainKilled ? .drained : .truncated)
       return
     }
     outcome = failure.outcome
@@ -32,7 +32,7 @@ extension Exchange {
   /// Acts on what a policy said where it may end the chain.
   func finish(with policyOutcome: PolicyOutcome) {
     switch policyOutcome {
-    case .proceed, .identity, .waiting: break
+    case .proceed, .identity, .waiting, .cut: break
     case .deny(let denial):
       outcome = .denied
       verdict = "deny"
@@ -57,8 +57,7 @@ extension Exchange {
 
   /// A policy's own answer: it passes the lanes like an upstream's.
   private func respond(_ policyAnswer: PolicyAnswer) {
-    context.responseSource = .policy
-    context.responseStatus = 200
+    context.response = ExchangeContext.Response(status: 200, source: .policy)
     firstByteAt = worker.io.now
     if let json = policyAnswer.json {
       var headers = HeaderList()
@@ -70,7 +69,7 @@ extension Exchange {
       text: policyAnswer.text ?? "", toolCallsJSON: policyAnswer.toolCallsJSON, finishReason: policyAnswer.finish,
       usage: policyAnswer.usage, model: context.model ?? "", id: "chatcmpl-" + context.id, created: worker.wallSeconds)
     phase = .responding
-    if context.streaming {
+    if context.isStreaming {
       var options = ChatStreamOptions(
         processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
       options.scratch = worker.dialectScratch
@@ -104,7 +103,6 @@ extension Exchange {
 
   /// `/v1/models` and `/v1/models/{id}`, from the configuration.
   func answerModels() {
-    context.responseSource = .gateway
     let listed = generation.generation.models.listed
     let headers = HeaderList([("content-type", "application/json")])
     if path.path == "/v1/models" {

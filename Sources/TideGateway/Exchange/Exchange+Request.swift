@@ -54,14 +54,14 @@ extension Exchange {
   }
 
   private func requestIsWhole() {
-    context.requestByteCount = requestBody.count
+    context.requestSize = requestBody.count
     if kind == .chat {
       switch ChatRequest.parse(requestBody) {
       case .failure(let problem): return fail(problem)
       case .success(let request):
         context.chat = request
         context.model = request.model
-        context.streaming = request.stream
+        context.isStreaming = request.stream
         clientWantsUsage = request.includeUsage
       }
     } else {
@@ -69,7 +69,7 @@ extension Exchange {
       case .failure(let problem): return fail(problem)
       case .success(let envelope):
         context.model = envelope.model
-        context.streaming = envelope.stream
+        context.isStreaming = envelope.stream
       }
     }
     guard let model = context.model, !model.isEmpty else { return fail(.missingModel) }
@@ -81,7 +81,7 @@ extension Exchange {
     if index != route {
       // The route that the model fixes may authenticate differently from the one the head suggested.
       route = index
-      context.routeName = routeConfiguration.name
+      context.route.name = routeConfiguration.name
       run.begin(route: routeConfiguration.name)
       if run.needsAuth {
         switch run.runAuth() {

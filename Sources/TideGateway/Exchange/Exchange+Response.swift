@@ -9,13 +9,11 @@ extension Exchange {
     lastActivity = worker.io.now
     phase = .responding
     upstreamHead = response
-    context.responseStatus = response.status
-    context.responseHeaders = response.headers
-    context.responseSource = .upstream
+    context.response = ExchangeContext.Response(status: response.status, headers: response.headers)
     if response.status >= 500 { pool?.recordFailure() } else { pool?.recordSuccess() }
     requestBody = []
     let isSuccess = response.status < 400
-    if !isSuccess { outcome = .upstreamError }
+    if !isSuccess { outcome = .upstreamFailed }
     let type = (response.headers["content-type"] ?? "").lowercased()
     if isSuccess, kind == .chat {
       if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", run.lanes != nil {
@@ -149,10 +147,10 @@ extension Exchange {
 
   private func streamFailed(_ stream: ChatStream, _ failure: StreamFailure) {
     switch failure {
-    case .upstreamError: outcome = .upstreamError
+    case .upstreamError: outcome = .upstreamFailed
     case .policy: outcome = .policyFailed
     case .timedOut: outcome = .timedOut
-    case .drained: outcome = .drained
+    case .drained: outcome = .drainKilled
     case .malformed, .tooLarge, .truncated: outcome = .upstreamDied
     }
     if failure != .upstreamError { stream.writeError(failure, into: &downstream.output) }
@@ -170,7 +168,7 @@ extension Exchange {
       fail(failure == .timedOut ? .upstreamTimedOut : .upstreamClosed)
     case .none, .relay:
       // No grammar to end it with: the client must see that it is not whole.
-      outcome = failure == .timedOut ? .timedOut : failure == .drained ? .drained : .upstreamDied
+      outcome = failure == .timedOut ? .timedOut : failure == .drained ? .drainKilled : .upstreamDied
       phase = .answered
       downstream.reset(.internalError)
       settle()
@@ -216,9 +214,9 @@ extension Exchange {
     tokensOut &+= count
     if lastTokenAt == .zero {
       context.ttftMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
-      worker.metrics.recordTimeToFirstToken(nanoseconds: worker.io.now.nanoseconds(since: startedAt))
+      metrics?.recordTimeToFirstToken(ns: worker.io.now.nanoseconds(since: startedAt))
     } else {
-      worker.metrics.recordTokenGap(nanoseconds: worker.io.now.nanoseconds(since: lastTokenAt), tokenCount: count)
+      metrics?.recordTokenGap(ns: worker.io.now.nanoseconds(since: lastTokenAt))
     }
     lastTokenAt = worker.io.now
   }

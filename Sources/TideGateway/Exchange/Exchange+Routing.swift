@@ -18,20 +18,19 @@ extension Exchange {
     let offered = targets.map { target in
       let pools = worker.pools(of: target.cluster, in: generation)
       return RouteTarget(
-        model: target.model, cluster: target.cluster, healthy: pools.contains { $0.isHealthy },
+        model: target.model, cluster: target.cluster, isHealthy: pools.contains { $0.isHealthy },
         pending: pools.reduce(0) { $0 + $1.activeStreamCount + $1.waiterCount })
     }
     switch run.runRoute(offered) {
-    case .unchanged: break
     case .targets(let chosen):
       targets = chosen.flatMap { choice -> [ModelTable.Target] in
-        if let cluster = choice.cluster {
-          return generation.generation.clusters[cluster] == nil
-            ? [] : [ModelTable.Target(cluster: cluster, model: choice.model ?? model)]
-        }
-        return generation.generation.models.targets(for: choice.model ?? model)
+        guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
+        guard generation.generation.clusters[choice.cluster] != nil else { return [] }
+        return [ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? model : choice.model)]
       }
-    case .outcome(let outcome): return finish(with: outcome)
+    case .deny(let denial): return finish(with: .deny(denial))
+    case .respond(let answer): return finish(with: .respond(answer))
+    case .failed(let action): return finish(with: .failed(action))
     }
     guard !targets.isEmpty else { return fail(.unknownModel(model)) }
     startAttempt()
@@ -44,12 +43,14 @@ extension Exchange {
       if let pick = Balancer.pick(pools, tried: tried) {
         attempts += 1
         context.attempt = attempts
-        context.clusterName = targets[targetIndex].cluster
-        context.targetModel = targets[targetIndex].model
-        context.totalTimeoutMs = currentTimeouts.totalMs
+        context.route.cluster = targets[targetIndex].cluster
+        context.route.model = targets[targetIndex].model
+        totalTimeoutMs = currentTimeouts.totalMs
         phase = .connecting
         lastActivity = worker.io.now
         pool = pick
+        endpointName = pick.endpoint.authority
+        metrics = worker.exchangeMetrics(cluster: pick.endpoint.cluster)
         rearmTimer()
         pick.request(self)
         return
@@ -61,7 +62,7 @@ extension Exchange {
 
   func poolFailed(_ failure: PoolFailure, of pool: EndpointPool) {
     guard phase == .connecting, pool === self.pool else { return }
-    worker.log.upstreamFailed(self, pool.endpoint, "\(failure)")
+    worker.log.upstreamFailed(exchange: context.id, endpoint: pool.endpoint, reason: "\(failure)")
     attemptFailed(.unreachable(failure))
   }
 

@@ -1,5 +1,6 @@
 import TideCore
 import TideDialects
+import TidePolicy
 import TideTelemetry
 
 /// The end of an exchange, exactly once however it came.
@@ -9,7 +10,7 @@ extension Exchange {
     guard phase != .settled else { return }
     if phase != .answered {
       outcome = .clientLeft
-      worker.metrics.recordCancel()
+      worker.metrics.count(cancel: phase.name)
     } else if !downstream.output.isEmpty {
       outcome = .clientLeft
     }
@@ -20,7 +21,7 @@ extension Exchange {
 
   /// Ends an exchange that the drain limit does not wait for.
   func endForDrain() {
-    fail(LocalFailure(503, "shutting_down", "The gateway is shutting down.", .drained, retryAfterSeconds: 1))
+    fail(LocalFailure(503, "shutting_down", "The gateway is shutting down.", .drainKilled, retryAfterSeconds: 1))
   }
 
   /// Usage, counters, log line, `on_log`; then nothing refers to the exchange any more but a late upstream.
@@ -35,40 +36,38 @@ extension Exchange {
     downstream.consumer = nil
     let tokensIn = usage?.prompt ?? context.chat?.tokensEstimate ?? 0
     if let usage { tokensOut = max(usage.completion, 0) }
-    context.outcome = outcome.rawValue
-    context.settle(usage: usage, countedOutput: tokensOut)
-    run.runLog()
+    context.usage = usage
+    run.runLog(outcome: outcome.rawValue)
     run.end()
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
   }
 
   private func accessRecord(tokensIn: Int) -> AccessRecord {
-    var record = AccessRecord()
+    var record = AccessRecord(time: UTCTimestamp.now())
     record.id = context.id
-    record.outcome = outcome.rawValue
-    record.dialect = "openai"
-    record.kind = kind.rawValue
-    record.method = head.method
-    record.path = path.path
-    record.model = context.model
+    record.outcome = outcome
+    record.dialect = context.dialect
+    record.model = context.model ?? ""
     record.route = routeConfiguration.name
-    record.cluster = context.clusterName
-    record.endpoint = attempts > 0 ? tried.first?.authority ?? context.clusterName : nil
+    record.cluster = context.route.cluster ?? ""
+    record.endpoint = endpointName
+    record.method = head.method
     record.status = status
-    record.isStreaming = context.streaming
-    record.ttftMs = context.ttftMs
-    record.durationMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
-    record.tokensIn = tokensIn
-    record.tokensOut = tokensOut
-    record.verdict = verdict ?? run.verdict
-    record.keyID = context.identity?.keyID
-    record.tenant = context.identity?.tenant
-    record.clientAddress = context.clientAddress
-    record.clientProtocol = context.clientProtocol
+    if let ttftMs = context.ttftMs { record.timeToFirstTokenMs = UInt64(ttftMs) }
+    record.durationMs = worker.io.now.nanoseconds(since: startedAt) / 1_000_000
+    if tokensIn > 0 { record.inputTokens = UInt64(clamping: tokensIn) }
+    if tokensOut > 0 { record.outputTokens = UInt64(clamping: tokensOut) }
+    record.policyVerdict = run.verdict.isEmpty ? verdict : run.verdict
+    record.keyID = context.auth?.keyID ?? ""
+    record.tenant = context.auth?.tenant ?? ""
+    record.clientIP = context.client.ip
+    record.clientProtocol = context.client.protocolName
+    record.bytesIn = UInt64(context.requestSize)
     record.bytesOut = deliveredByteCount
     record.attempts = attempts
-    record.generation = generation.generation.number
+    record.isStreaming = context.isStreaming
+    record.generation = UInt64(generation.generation.number)
     return record
   }
 }

@@ -45,8 +45,7 @@ extension Exchange {
   }
 
   private func upstreamRequestHead(_ endpoint: Endpoint, byteCount: Int?) -> RequestHead {
-    var headers = ForwardedHeaders.request(head.headers)
-    for (name, value) in context.requestHeaderWrites { headers.set(name, value) }
+    var headers = ForwardedHeaders.request(context.request.headers)
     headers.set("x-request-id", context.id)
     headers.set("accept-encoding", "identity")
     if let cluster = generation.generation.clusters[endpoint.cluster],

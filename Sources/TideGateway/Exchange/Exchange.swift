@@ -4,6 +4,7 @@ import TideDialects
 import TideHTTP
 import TideIO
 import TidePolicy
+import TideTelemetry
 
 /// One request and its response, over all attempts: consumer of its downstream stream and of one upstream stream at a time.
 ///
@@ -24,6 +25,17 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case answered
     /// Logged and counted; nothing happens any more.
     case settled
+
+    /// The metrics' word for where a cancel came.
+    var name: String {
+      switch self {
+      case .receiving: "uploading"
+      case .connecting: "connecting"
+      case .awaitingHead: "awaiting_head"
+      case .responding: "streaming"
+      case .answered, .settled: "answered"
+      }
+    }
   }
 
   /// What is done with an upstream's response body.
@@ -74,6 +86,10 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   // Upstream
   var upstream: HTTPStream?
   var pool: EndpointPool?
+  /// The endpoint of the latest attempt, for the log.
+  var endpointName = ""
+  /// The counters of the latest attempt's cluster.
+  var metrics: ExchangeMetrics?
   var targets: [ModelTable.Target] = []
   var targetIndex = 0
   var tried: Set<Endpoint> = []
@@ -93,9 +109,13 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var firstByteAt = MonotonicTime.zero
   var lastTokenAt = MonotonicTime.zero
 
+  /// The whole exchange's, of the current target's cluster.
+  var totalTimeoutMs = TimeoutsConfiguration().totalMs
+
   // For the books
   var outcome = ExchangeOutcome.complete
-  var verdict: String?
+  /// What the gateway itself did on a policy's word.
+  var verdict = ""
   var usage: TokenUsage?
   var tokensOut = 0
 
@@ -177,7 +197,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   }
 
   private var nextDeadline: MonotonicTime {
-    min(startedAt.advanced(byMs: context.totalTimeoutMs), lastActivity.advanced(byMs: silenceLimitMs))
+    min(startedAt.advanced(byMs: totalTimeoutMs), lastActivity.advanced(byMs: silenceLimitMs))
   }
 
   /// How long the side that must act next may be silent.

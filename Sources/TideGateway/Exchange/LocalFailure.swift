@@ -21,7 +21,7 @@ struct LocalFailure {
 
   static let requestTimedOut = LocalFailure(408, "request_timeout", "The request's body did not arrive in time.", .timedOut)
   static let connectTimedOut = LocalFailure(
-    504, "upstream_connect_timeout", "The upstream could not be reached in time.", .connectFailed)
+    504, "upstream_connect_timeout", "The upstream could not be reached in time.", .upstreamFailed)
   static let upstreamTimedOut = LocalFailure(504, "upstream_timeout", "The upstream did not answer in time.", .timedOut)
   static let upstreamClosed = LocalFailure(
     502, "upstream_closed", "The upstream closed before it answered.", .upstreamDied)
@@ -32,7 +32,7 @@ struct LocalFailure {
     503, "overloaded", "The gateway is overloaded; try again.", .shed, retryAfterSeconds: 1)
   static let notFound = LocalFailure(404, "not_found", "There is nothing at this path.")
   static let missingModel = LocalFailure(400, "missing_model", "The request must name a model.")
-  static let noUpstream = LocalFailure(503, "no_upstream", "No upstream can take this request.", .connectFailed)
+  static let noUpstream = LocalFailure(503, "no_upstream", "No upstream can take this request.", .upstreamFailed)
 
   static func tooLarge(_ limit: Int) -> LocalFailure {
     LocalFailure(413, "request_too_large", "The request's body is larger than \(limit) bytes.")
@@ -47,10 +47,10 @@ struct LocalFailure {
     case .timedOut: .connectTimedOut
     case .full:
       LocalFailure(
-        503, "upstream_busy", "Every connection to the upstream is in use; try again.", .connectFailed,
+        503, "upstream_busy", "Every connection to the upstream is in use; try again.", .upstreamFailed,
         retryAfterSeconds: 1)
     case .resolve, .connect:
-      LocalFailure(502, "upstream_unreachable", "The upstream could not be reached.", .connectFailed)
+      LocalFailure(502, "upstream_unreachable", "The upstream could not be reached.", .upstreamFailed)
     }
   }
 }

@@ -1,3 +1,5 @@
+import TidePolicy
+
 /// What a request asks for, decided by method and path.
 enum RequestKind: String, Sendable {
   /// POST /v1/chat/completions: parsed, its answer's text runs through the lanes.
@@ -19,6 +21,16 @@ enum RequestKind: String, Sendable {
     case ("GET", "/v1/models"), ("HEAD", "/v1/models"): self = .models
     case ("GET", let path) where path.hasPrefix("/v1/models/") && path.utf8.count > 11: self = .models
     default: self = .other
+    }
+  }
+
+  /// What policies are told.
+  var contextKind: ExchangeContext.Kind {
+    switch self {
+    case .chat: .chat
+    case .completion: .completion
+    case .embedding: .embedding
+    case .models, .other: .other
     }
   }
 

@@ -34,6 +34,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var servers: [HTTPServer] = []
   private var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
+  private var clusterMetrics: [String: ExchangeMetrics] = [:]
   private var identifiers = ExchangeIdentifiers()
   private var isDraining = false
   private var onDrained: (() -> Void)?
@@ -52,6 +53,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     startedWallSeconds = WallClock.seconds()
   }
 
+  /// The counters for exchanges of a cluster; the empty name stands for those that reached none.
+  func exchangeMetrics(cluster: String) -> ExchangeMetrics {
+    if let known = clusterMetrics[cluster] { return known }
+    let made = metrics.exchanges(cluster: cluster, dialect: "openai")
+    clusterMetrics[cluster] = made
+    return made
+  }
+
   var wallSeconds: Int { WallClock.seconds() }
 
   // MARK: Listeners
@@ -60,7 +69,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func listen(name: String, socket: ListeningSocket, tls: TLSServerContext?, settings: HTTPServerSettings) {
     var settings = settings
     settings.onAttack = { [unowned self] row in
-      metrics.recordAttack(row)
+      metrics.count(attack: row)
       log.attack(row, listener: name)
     }
     servers.append(
@@ -72,35 +81,37 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
     let generation = current
     let id = identifiers.next()
-    let context = ExchangeContext(id: id, request: head)
-    context.clientAddress = connection.peerAddress.host
-    context.clientPort = Int(connection.peerAddress.port)
-    context.clientUsesTLS = connection.isTLS
-    context.clientProtocol = connection.version == .h2 ? "h2" : "http/1.1"
-    context.listenerName = connection.listenerName
+    metrics.add(.exchangesStarted)
     let path: CanonicalPath
     switch CanonicalPath.make(head.path) {
     case .success(let made): path = made
     case .failure:
       return refuse(stream, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
-    context.path = path.path
-    context.query = path.query
     if io.loopLagMs > Self.shedLagMs {
-      metrics.recordShed("loop_lag")
+      metrics.add(.shed)
       return refuse(stream, .overloaded, id: id)
     }
     let host = authorityHost(head.authority)
     guard let route = generation.generation.routes.firstMatch(path: path.path, method: head.method, host: host) else {
       return refuse(stream, .notFound, id: id)
     }
-    context.routeName = generation.generation.routes.routes[route].name
+    var head = head
+    head.path = path.target
+    let context = ExchangeContext(id: id, request: head)
+    context.client.ip = connection.peerAddress.host
+    context.client.port = Int(connection.peerAddress.port)
+    context.client.isTLS = connection.isTLS
+    context.client.protocolName = connection.version == .h2 ? (connection.isTLS ? "h2" : "h2c") : "http/1.1"
+    context.listener = connection.listenerName
+    context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
-    context.kind = exchange.kind.rawValue
+    context.kind = exchange.kind.contextKind
     exchange.position = exchanges.count
     exchanges.append(exchange)
     generation.exchangeCount += 1
+    metrics.raise(.exchangesActive)
     stream.consumer = exchange
     exchange.begin(endStream: endStream)
   }
@@ -112,7 +123,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
   private func refuse(_ stream: HTTPStream, _ failure: LocalFailure, id: String) {
-    metrics.recordRefused(failure.code ?? "refused")
+    metrics.count(refused: failure.code ?? "refused")
     let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
@@ -122,7 +133,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
 
   func settled(_ exchange: Exchange, record: AccessRecord) {
-    metrics.record(record)
+    metrics.lower(.exchangesActive)
+    let books = exchange.metrics ?? exchangeMetrics(cluster: "")
+    books.recordEnd(
+      outcome: record.outcome, status: record.status, durationNs: io.now.nanoseconds(since: exchange.startedAt))
+    books.recordTokens(input: record.inputTokens ?? 0, output: record.outputTokens ?? 0)
     log.access(record)
     let last = exchanges.removeLast()
     if last !== exchange {
