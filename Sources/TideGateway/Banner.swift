@@ -47,8 +47,8 @@ enum Banner {
     if usesDemoKey, configuration.listeners.contains(where: { !$0.address.isLoopback }) {
       lines.append("WARNING: the demo key `\(demoKey)` is accepted on an address that others can reach; replace keys.yaml")
     }
-    Swift.print(lines.joined(separator: "\n"))
-    fflush(stdout)
+    let text = lines.joined(separator: "\n") + "\n"
+    text.utf8CString.withUnsafeBytes { _ = write(1, $0.baseAddress, $0.count - 1) }
   }
 
   private static func hex(_ bytes: [UInt8]) -> String {

@@ -35,6 +35,7 @@ public final class Gateway {
   private var builder: GenerationBuilder!
   private var log: GatewayLog!
   private var state: GatewayState!
+  private let process: ProcessMetrics
   private var workers: [GatewayWorker] = []
   private var adminIO: Worker?
   private var admin: AdminServer?
@@ -47,6 +48,7 @@ public final class Gateway {
   public init(_ options: Options) {
     self.options = options
     signals = SignalSet()
+    process = ProcessMetrics(version: options.version, startTime: UInt64(clamping: WallClock.seconds()))
   }
 
   /// Serves until a signal ends it.
@@ -89,6 +91,7 @@ public final class Gateway {
       builder.stopEngines()
       throw StartFailure(diagnostics: [diagnostic])
     }
+    process.setGeneration(UInt64(built.generation.number))
     state = GatewayState(generation: built.generation, source: built.loaded.source)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
@@ -143,7 +146,7 @@ public final class Gateway {
       let socket = try ListeningSocket(address: address)
       let io = Worker(index: workers.count)
       adminIO = io
-      admin = AdminServer(io: io, socket: socket, state: state, workers: workers)
+      admin = AdminServer(io: io, socket: socket, state: state, process: process, log: log, workers: workers)
       listenerAddresses["admin"] = socket.address
     } catch let diagnostic as Diagnostic {
       builder.stopEngines()
@@ -220,6 +223,7 @@ public final class Gateway {
     switch builder.build() {
     case .failure(let failure):
       state.refused(failure.diagnostics)
+      process.recordReloadFailure()
       for diagnostic in failure.diagnostics { log.error("reload refused: \(diagnostic)") }
       watchFiles(
         Array(Set(failure.files + state.generation.policies.files)), failure.folder ?? started.plugins.folder)
@@ -228,6 +232,7 @@ public final class Gateway {
       let problems = unchangeable(in: built.generation.configuration, file: built.loaded.source)
       guard problems.isEmpty else {
         state.refused(problems)
+        process.recordReloadFailure()
         for problem in problems { log.error("reload refused: \(problem)") }
         return
       }
@@ -239,6 +244,8 @@ public final class Gateway {
         worker.io.post { _ in worker.adopt(local.value) }
       }
       state.activated(built.generation, source: built.loaded.source)
+      process.recordReload()
+      process.setGeneration(UInt64(built.generation.number))
       log.notice("generation \(built.generation.number) is active")
     }
   }

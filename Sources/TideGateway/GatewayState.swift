@@ -63,7 +63,9 @@ final class GatewayState: Sendable {
     var alive: [Int: Int] = [:]
     for one in figures { for (number, exchanges) in one.generations { alive[number, default: 0] += exchanges } }
     var hooks: [String: HookFigures] = [:]
-    for one in figures.flatMap(\.hooks) { hooks[one.binding + "\u{0}" + one.hook, default: HookFigures(one)].add(one) }
+    for one in figures.flatMap(\.hooks) {
+      let key = one.binding + "\u{0}" + one.hook
+      if hooks[key] == nil { hooks[key] = one } else { hooks[key]?.metrics += one.metrics } }
     let json = JSONWriter()
     json.object {
       json.member("generation", now.0.number)

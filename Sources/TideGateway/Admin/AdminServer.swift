@@ -1,17 +1,25 @@
 import TideCore
 import TideHTTP
 import TideIO
+import TideTelemetry
 
 /// `/healthz /readyz /policies /config /metrics`, on a worker of their own so that a scrape costs no stream a turn.
 final class AdminServer: HTTPRequestHandler, @unchecked Sendable {
   private let io: Worker
   private let state: GatewayState
   private let workers: [GatewayWorker]
+  private let process: ProcessMetrics
+  private let log: GatewayLog
   private var server: HTTPServer?
 
-  init(io: Worker, socket: ListeningSocket, state: GatewayState, workers: [GatewayWorker]) {
+  init(
+    io: Worker, socket: ListeningSocket, state: GatewayState, process: ProcessMetrics, log: GatewayLog,
+    workers: [GatewayWorker]
+  ) {
     self.io = io
     self.state = state
+    self.process = process
+    self.log = log
     self.workers = workers
     var settings = HTTPServerSettings()
     settings.connectionLimit = 64
@@ -39,9 +47,11 @@ final class AdminServer: HTTPRequestHandler, @unchecked Sendable {
       collect { [state] figures in answer.send(200, "application/json", state.policiesJSON(figures), on: stream) }
     case "/config": answer.send(200, "text/yaml; charset=utf-8", state.configurationText(), on: stream)
     case "/metrics":
-      collect { [state, workers] figures in
+      collect { [process, log, workers] figures in
         answer.send(
-          200, "text/plain; version=0.0.4; charset=utf-8", state.metricsText(figures, workers.map(\.metrics)), on: stream)
+          200, PrometheusText.contentType,
+          PrometheusText.render(workers: workers.map(\.metrics), process: process, droppedLogLines: log.droppedCount)
+            + GatewayMetricsText(figures).text, on: stream)
       }
     case "/":
       answer.send(200, "text/plain", "/healthz\n/readyz\n/policies\n/config\n/metrics\n", on: stream)

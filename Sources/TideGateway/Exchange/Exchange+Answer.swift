@@ -1,6 +1,7 @@
 import TideCore
 import TideDialects
 import TidePolicy
+import TideTelemetry
 
 /// Answers that the gateway or a policy makes, in the client's dialect.
 extension Exchange {
@@ -45,7 +46,8 @@ extension Exchange {
       answer(
         denial.status, headers,
         ErrorShape.openAI(
-          status: denial.status, message: denial.message, type: denial.type, code: denial.code))
+          status: denial.status, message: denial.message, type: denial.type.isEmpty ? nil : denial.type,
+          code: denial.code.isEmpty ? nil : denial.code))
     case .respond(let policyAnswer):
       verdict = "respond"
       respond(policyAnswer)
@@ -62,18 +64,16 @@ extension Exchange {
     if let json = policyAnswer.json {
       var headers = HeaderList()
       headers.append("content-type", "application/json")
-      answer(200, headers, json)
+      answer(200, headers, Array(json.utf8))
       return
     }
     let answer = ChatAnswer(
-      text: policyAnswer.text ?? "", toolCallsJSON: policyAnswer.toolCallsJSON, finishReason: policyAnswer.finish,
-      usage: policyAnswer.usage, model: context.model ?? "", id: "chatcmpl-" + context.id, created: worker.wallSeconds)
+      text: policyAnswer.text ?? "", toolCalls: policyAnswer.toolCallsJSON.flatMap { ChatAnswer.toolCalls(json: $0) } ?? [],
+      finishReason: policyAnswer.finish, usage: usage(of: policyAnswer), id: "chatcmpl-" + context.id,
+      model: context.model ?? "", created: worker.wallSeconds)
     phase = .responding
     if context.isStreaming {
-      var options = ChatStreamOptions(
-        processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
-      options.scratch = worker.dialectScratch
-      let stream = ChatStream(options: options)
+      let stream = ChatStream(options: streamOptions())
       body = .events(stream)
       var events = ByteQueue()
       answer.writeStream(includeUsage: clientWantsUsage, into: &events)
@@ -101,17 +101,27 @@ extension Exchange {
     }
   }
 
+  /// What the policy says its answer cost; nil when it does not say.
+  private func usage(of answer: PolicyAnswer) -> TokenUsage? {
+    guard answer.inputTokens != nil || answer.outputTokens != nil else { return nil }
+    return TokenUsage(prompt: answer.inputTokens ?? 0, completion: answer.outputTokens ?? 0)
+  }
+
   /// `/v1/models` and `/v1/models/{id}`, from the configuration.
   func answerModels() {
     let listed = generation.generation.models.listed
     let headers = HeaderList([("content-type", "application/json")])
     if path.path == "/v1/models" {
-      answer(200, headers, ModelList.list(listed.map { (id: $0.id, ownedBy: $0.owner, created: worker.startedWallSeconds) }))
+      answer(200, headers, ModelList.list(listed.map { model($0.id, $0.owner) }))
       return
     }
     let id = String(path.path.dropFirst("/v1/models/".count))
-    guard let model = listed.first(where: { $0.id == id }) else { return fail(.unknownModel(id)) }
-    answer(200, headers, ModelList.single(id: model.id, ownedBy: model.owner, created: worker.startedWallSeconds))
+    guard let found = listed.first(where: { $0.id == id }) else { return fail(.unknownModel(id)) }
+    answer(200, headers, ModelList.single(model(found.id, found.owner)))
+  }
+
+  private func model(_ id: String, _ owner: String) -> ModelList.Model {
+    ModelList.Model(id: id, ownedBy: owner, created: worker.startedWallSeconds)
   }
 
   /// Sends a whole response that was made here.

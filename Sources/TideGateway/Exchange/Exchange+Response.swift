@@ -1,6 +1,7 @@
 import TideCore
 import TideDialects
 import TidePolicy
+import TideTelemetry
 
 /// The upstream's response on its way to the client.
 extension Exchange {
@@ -36,10 +37,10 @@ extension Exchange {
     }
   }
 
-  private func streamOptions() -> ChatStreamOptions {
+  func streamOptions() -> ChatStreamOptions {
     var options = ChatStreamOptions(
       processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
-    options.choiceCount = context.chat?.choiceCount ?? 1
+    options.choiceCount = context.chat?.n ?? 1
     options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
     options.scratch = worker.dialectScratch
     return options
@@ -131,9 +132,12 @@ extension Exchange {
       }
     case .whole: judgeWholeBody()
     case .relay(let tee):
-      if tee, !assembly.isEmpty, let usage = ChatBody.usage(in: assembly) {
-        self.usage = usage
-        tokensOut = usage.completion
+      if tee, !assembly.isEmpty {
+        var options = ChatStreamOptions()
+        options.scratch = worker.dialectScratch
+        let reader = ChatBody(options: options)
+        _ = reader.transform(assembly)
+        if reader.usageSource == .upstream { usage = reader.usage }
       }
       finishAnswer()
     }
@@ -176,20 +180,22 @@ extension Exchange {
   }
 
   private func judgeWholeBody() {
-    guard let lanes = run.lanes, let upstreamHead else { return fail(.upstreamMalformed) }
-    switch ChatBody.process(assembly, processor: lanes, scratch: worker.dialectScratch) {
-    case .failure(let failure):
-      fail(failure == .policy ? .policyFailed : .upstreamMalformed)
-    case .success(let edited):
-      usage = edited.usage
-      tokensOut = edited.usage?.completion ?? 0
-      if edited.wasCut { outcome = .cut }
-      var headers = ForwardedHeaders.response(upstreamHead.headers)
-      headers.remove("content-encoding")
-      sendHead(upstreamHead.status, headers, contentLength: edited.body.count)
-      downstream.output.append(edited.body)
-      finishAnswer()
+    guard let upstreamHead else { return fail(.upstreamMalformed) }
+    let whole = ChatBody(options: streamOptions())
+    let bytes: [UInt8]
+    switch whole.transform(assembly) {
+    case .failed(let failure): return fail(failure == .policy ? .policyFailed : .upstreamMalformed)
+    case .cut(let edited):
+      outcome = .cut
+      bytes = edited
+    case .body(let edited): bytes = edited
     }
+    usage = whole.usage
+    var headers = ForwardedHeaders.response(upstreamHead.headers)
+    headers.remove("content-encoding")
+    sendHead(upstreamHead.status, headers, contentLength: bytes.count)
+    downstream.output.append(bytes)
+    finishAnswer()
   }
 
   /// Resets an upstream that still runs, because nobody wants its answer any more.

@@ -30,7 +30,6 @@ extension Exchange {
       }
     case .deny(let denial): return finish(with: .deny(denial))
     case .respond(let answer): return finish(with: .respond(answer))
-    case .failed(let action): return finish(with: .failed(action))
     }
     guard !targets.isEmpty else { return fail(.unknownModel(model)) }
     startAttempt()

@@ -34,12 +34,14 @@ extension Exchange {
   private func upstreamBody() -> [UInt8] {
     let target = targets[targetIndex]
     if kind == .chat, let chat = context.chat {
-      if target.model != chat.model || attempts > 1 { chat.setModel(target.model) }
+      if target.model != chat.model { chat.setModel(target.model) }
       if chat.stream { chat.injectIncludeUsage() }
       return chat.body()
     }
     if target.model != context.model {
-      return RequestEnvelope.replacingModel(in: requestBody, with: target.model)
+      guard case .success(let envelope) = RequestEnvelope.parse(requestBody) else { return requestBody }
+      envelope.setModel(target.model)
+      return envelope.body()
     }
     return requestBody
   }

@@ -19,7 +19,7 @@ struct FileWatch: ~Copyable {
   private var folder: String?
 
   init() {
-    descriptor = inotify_init1(Int32(IN_NONBLOCK.rawValue) | Int32(IN_CLOEXEC.rawValue))
+    descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
