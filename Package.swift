@@ -1,11 +1,16 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every Swift target: language mode 6, and `RawSpan` values may cross module boundaries as closure parameters.
-let swift: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+/// Every Swift target. Release builds leave out the run-time checks for overlapping access, which cost more than half of the token path;
+/// debug builds, and so the tests, keep them.
+let swift: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
 
 let package = Package(
   name: "tidegate",
+  products: [.executable(name: "tidegate", targets: ["tidegate"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -43,6 +48,13 @@ let package = Package(
         "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig", "TideTelemetry",
         "TideEngine", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
+    .executableTarget(
+      name: "tidegate",
+      dependencies: [
+        "TideGateway", "TideEngine", "TideConfig", "TidePolicy",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: swift),
+
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),

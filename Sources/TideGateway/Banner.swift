@@ -26,11 +26,11 @@ enum Banner {
     let policies = built.generation.policies.descriptions
     lines.append(policies.isEmpty ? "  no policies" : "  policies, in the order they run:")
     for policy in policies {
-      let name = policy.binding == policy.name ? policy.name : "\(policy.binding) (\(policy.name))"
-      let note = policy.isAuto ? ", dropped in" : ""
+      let name = policy.binding == policy.policy ? policy.policy : "\(policy.binding) (\(policy.policy))"
+      let note = policy.isAutomatic ? ", dropped in" : ""
       lines.append("    \(name): \(policy.hooks.joined(separator: " "))\(note)")
     }
-    let usesDemoKey = built.generation.policies.files.contains { path in
+    let usesDemoKey = built.generation.policies.watchedFiles.contains { path in
       guard let bytes = FileReader.read(path) else { return false }
       return String(decoding: bytes, as: UTF8.self).contains(hex(Digest.sha256(Array(demoKey.utf8))))
     }

@@ -98,7 +98,7 @@ public final class Gateway {
     adminIO?.start()
     watchdog = StallWatchdog(workers: workers.map(\.io))
     watchdog?.start()
-    watchFiles(built.loaded.files + built.generation.policies.files, built.generation.configuration.plugins.folder)
+    watchFiles(built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
     Banner.print(
       built, version: options.version, workerCount: workerCount, listenerAddresses: listenerAddresses,
       isTerminal: isatty(1) == 1)
@@ -116,7 +116,7 @@ public final class Gateway {
       let io = Worker(index: index)
       let local = WorkerGeneration(
         generation: generation,
-        policies: PolicyWorker(blueprint: generation.policies, store: stores, workerIndex: index))
+        policies: try policyWorker(generation, index))
       workers.append(
         GatewayWorker(
           io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(worker: index), log: log))
@@ -226,9 +226,9 @@ public final class Gateway {
       process.recordReloadFailure()
       for diagnostic in failure.diagnostics { log.error("reload refused: \(diagnostic)") }
       watchFiles(
-        Array(Set(failure.files + state.generation.policies.files)), failure.folder ?? started.plugins.folder)
+        Array(Set(failure.files + state.generation.policies.watchedFiles)), failure.folder ?? started.plugins.folder)
     case .success(let built):
-      watchFiles(built.loaded.files + built.generation.policies.files, built.generation.configuration.plugins.folder)
+      watchFiles(built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
       let problems = unchangeable(in: built.generation.configuration, file: built.loaded.source)
       guard problems.isEmpty else {
         state.refused(problems)
@@ -236,17 +236,35 @@ public final class Gateway {
         for problem in problems { log.error("reload refused: \(problem)") }
         return
       }
+      let locals: [Handover<WorkerGeneration>]
+      do {
+        locals = try workers.map { worker in
+          Handover(
+            WorkerGeneration(generation: built.generation, policies: try policyWorker(built.generation, worker.index)))
+        }
+      } catch {
+        let problem = error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
+        state.refused([problem])
+        process.recordReloadFailure()
+        log.error("reload refused: \(problem)")
+        return
+      }
       for worker in workers {
-        let local = Handover(
-          WorkerGeneration(
-            generation: built.generation,
-            policies: PolicyWorker(blueprint: built.generation.policies, store: stores, workerIndex: worker.index)))
-        worker.io.post { _ in worker.adopt(local.value) }
+        worker.io.post { [local = locals[worker.index]] _ in worker.adopt(local.value) }
       }
       state.activated(built.generation, source: built.loaded.source)
       process.recordReload()
       process.setGeneration(UInt64(built.generation.number))
       log.notice("generation \(built.generation.number) is active")
+    }
+  }
+
+  /// One worker's Lua machines, built here and handed over whole.
+  private func policyWorker(_ generation: Generation, _ index: Int) throws(Diagnostic) -> PolicyWorker {
+    do {
+      return try PolicyWorker(blueprint: generation.policies, stores: stores, workerIndex: index)
+    } catch {
+      throw Diagnostic(file: error.file, line: error.line, message: error.message)
     }
   }
 

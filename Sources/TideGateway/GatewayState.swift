@@ -62,7 +62,7 @@ final class GatewayState: Sendable {
     let now = inner.withLock { ($0.generation, $0.activatedAt, $0.failure, $0.reloads) }
     var alive: [Int: Int] = [:]
     for one in figures { for (number, exchanges) in one.generations { alive[number, default: 0] += exchanges } }
-    var hooks: [String: HookFigures] = [:]
+    var hooks: [String: WorkerFigures.Hook] = [:]
     for one in figures.flatMap(\.hooks) {
       let key = one.binding + "\u{0}" + one.hook
       if hooks[key] == nil { hooks[key] = one } else { hooks[key]?.metrics += one.metrics } }
@@ -82,11 +82,11 @@ final class GatewayState: Sendable {
       json.array("policies") {
         for policy in now.0.policies.descriptions {
           json.object {
-            json.member("name", policy.name)
+            json.member("name", policy.policy)
             json.member("binding", policy.binding)
             json.member("file", policy.file)
             json.member("version", policy.version)
-            json.member("auto", policy.isAuto)
+            json.member("auto", policy.isAutomatic)
             json.array("hooks") { for hook in policy.hooks { json.element(hook) } }
             json.array("routes") { for route in policy.routes { json.element(route) } }
             json.array("runs") {

@@ -37,7 +37,7 @@ extension Exchange {
     let tokensIn = usage?.prompt ?? context.chat?.tokensEstimate ?? 0
     if let usage { tokensOut = max(usage.completion, 0) }
     context.usage = usage
-    run.runLog(outcome: outcome.rawValue)
+    run.runLog()
     run.end()
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
@@ -58,7 +58,7 @@ extension Exchange {
     record.durationMs = worker.io.now.nanoseconds(since: startedAt) / 1_000_000
     if tokensIn > 0 { record.inputTokens = UInt64(clamping: tokensIn) }
     if tokensOut > 0 { record.outputTokens = UInt64(clamping: tokensOut) }
-    record.policyVerdict = run.verdict.isEmpty ? verdict : run.verdict
+    record.policyVerdict = verdict
     record.keyID = context.auth?.keyID ?? ""
     record.tenant = context.auth?.tenant ?? ""
     record.clientIP = context.client.ip

@@ -48,12 +48,12 @@ final class GenerationBuilder {
     case .failure(let failure):
       return .failure(Failure(diagnostics: failure.diagnostics, files: configPath.map { [$0] } ?? [], folder: nil))
     }
-    switch compile(loaded.configuration) {
+    switch compile(loaded) {
     case .success(let blueprint): return .success((loaded, blueprint))
     case .failure(let failure):
       return .failure(
         Failure(
-          diagnostics: failure.diagnostics, files: loaded.files + failure.files,
+          diagnostics: failure.diagnostics, files: loaded.files,
           folder: loaded.configuration.plugins.folder))
     }
   }
@@ -105,14 +105,25 @@ final class GenerationBuilder {
     return ConfigurationLoader.loadDefault(environment: environment)
   }
 
-  private func compile(_ configuration: GatewayConfiguration) -> Result<PolicyBlueprint, PolicyLoadFailure> {
-    PolicyCompiler.compile(
-      folder: configuration.plugins.folder, bindings: configuration.policies,
-      routes: configuration.routes.map {
-        PolicyRoute(
-          name: $0.name, bindings: $0.policies, without: Set($0.without), isAnonymous: $0.anonymous)
-      },
-      auto: configuration.plugins.auto, services: services)
+  private func compile(_ loaded: LoadedConfiguration) -> Result<PolicyBlueprint, PolicyLoadFailure> {
+    let configuration = loaded.configuration
+    let routes = configuration.routes
+    return PolicyCompiler.compile(
+      folder: configuration.plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder(), bindings: configuration.policies,
+      routeBindings: Dictionary(routes.map { ($0.name, $0.policies) }, uniquingKeysWith: { first, _ in first }),
+      without: Dictionary(routes.map { ($0.name, Set($0.without)) }, uniquingKeysWith: { first, _ in first }),
+      anonymousRoutes: Set(routes.filter(\.anonymous).map(\.name)), auto: configuration.plugins.auto,
+      configDirectory: loaded.directory, services: services, loadFile: PolicyDataFile.load)
+  }
+
+  /// What is wrong with the listeners' certificates, if anything.
+  func checkTLS(_ configuration: GatewayConfiguration) -> Diagnostic? {
+    do {
+      for listener in configuration.listeners { _ = try makeTLS(listener, ticketKeys: TLSTicketKeys()) }
+      return nil
+    } catch {
+      return error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
+    }
   }
 
   private func makeCluster(_ cluster: ClusterConfiguration) throws -> Cluster {

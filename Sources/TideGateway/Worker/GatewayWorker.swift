@@ -229,7 +229,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
           failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
     }
     figures.generations = generations.map { ($0.generation.number, $0.exchangeCount) }
-    figures.hooks = current.policies.hookFigures()
+    figures.hooks = current.policies.metrics.map {
+      WorkerFigures.Hook(binding: $0.binding, hook: $0.hook, metrics: $0.figures)
+    }
     return figures
   }
 }

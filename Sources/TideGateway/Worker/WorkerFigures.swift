@@ -15,6 +15,12 @@ struct WorkerFigures: Sendable {
     var isHealthy: Bool
   }
 
+  struct Hook: Sendable {
+    var binding: String
+    var hook: String
+    var metrics: TidePolicy.HookMetrics
+  }
+
   var exchangesOpen = 0
   var connectionsOpen = 0
   var connectionsAccepted: UInt64 = 0
@@ -23,5 +29,5 @@ struct WorkerFigures: Sendable {
   var pools: [Pool] = []
   /// Generation number and the exchanges that run on it.
   var generations: [(number: Int, exchanges: Int)] = []
-  var hooks: [HookFigures] = []
+  var hooks: [Hook] = []
 }

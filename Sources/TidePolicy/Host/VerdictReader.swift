@@ -1,0 +1,191 @@
+import TideCore
+import TideDialects
+
+/// A verdict as a policy made it; opaque to Lua.
+enum Verdict: Sendable, Equatable {
+  case deny(Denial)
+  case respond(PolicyAnswer)
+  case cut(LaneCut)
+  case identity(Identity)
+
+  /// The function that makes it, as messages name it.
+  var name: String {
+    switch self {
+    case .deny: "tide.deny"
+    case .respond: "tide.respond"
+    case .cut: "tide.cut"
+    case .identity: "tide.identity"
+    }
+  }
+
+  /// Whether the hook may return it.
+  func isLegal(in hook: HookName) -> Bool {
+    switch self {
+    case .deny, .respond: hook == .onAuth || hook == .onRequest || hook == .onRoute
+    case .identity: hook == .onAuth
+    case .cut: hook == .onToken || hook == .onSegment
+    }
+  }
+}
+
+/// What a host function refuses; the message is raised in the script.
+struct HostError: Error, Equatable {
+  var message: String
+  init(_ message: String) { self.message = message }
+}
+
+/// Builds verdicts from what a script passed, as strictly as the wire needs: a policy must not be able to send a broken response.
+enum VerdictReader {
+  static func deny(status: PolicyValue?, options: PolicyValue?) throws(HostError) -> Verdict {
+    guard let status = status?.wholeNumber, status >= 400, status <= 599 else {
+      throw HostError("tide.deny: the status must be from 400 to 599")
+    }
+    let entries = try fields(options, "tide.deny", ["code", "message", "type", "headers", "retry_after"])
+    var denial = Denial(status: status)
+    for entry in entries {
+      switch entry.key {
+      case "code": denial.code = try text(entry, "tide.deny")
+      case "message": denial.message = try text(entry, "tide.deny")
+      case "type": denial.type = try text(entry, "tide.deny")
+      case "headers": denial.headers = try headers(entry.value)
+      default: denial.retryAfterMs = try milliseconds(entry.value, "tide.deny: retry_after")
+      }
+    }
+    return .deny(denial)
+  }
+
+  static func respond(_ options: PolicyValue?) throws(HostError) -> Verdict {
+    var answer = PolicyAnswer()
+    for entry in try fields(options, "tide.respond", ["text", "tool_calls", "json", "usage", "finish"]) {
+      switch entry.key {
+      case "text": answer.text = try text(entry, "tide.respond")
+      case "finish": answer.finish = try text(entry, "tide.respond")
+      case "tool_calls":
+        guard let calls = entry.value.elements, !calls.isEmpty else {
+          throw HostError("tide.respond: tool_calls must be a list of { id, name, args }")
+        }
+        answer.toolCallsJSON = try toolCalls(calls)
+      case "json": answer.json = try JSONText.encode(entry.value)
+      default:
+        answer.inputTokens = entry.value["input"]?.wholeNumber
+        answer.outputTokens = entry.value["output"]?.wholeNumber
+      }
+    }
+    let kinds = [answer.text != nil, answer.toolCallsJSON != nil, answer.json != nil].filter(\.self).count
+    guard kinds == 1 else { throw HostError("tide.respond: give one of text, tool_calls and json") }
+    return .respond(answer)
+  }
+
+  static func cut(_ options: PolicyValue?) throws(HostError) -> Verdict {
+    var cut = LaneCut()
+    for entry in try fields(options, "tide.cut", ["reason", "text"]) {
+      if entry.key == "reason" {
+        let reason = try text(entry, "tide.cut")
+        guard ["content_filter", "length", "stop"].contains(reason) else {
+          throw HostError("tide.cut: the reason must be content_filter, length or stop")
+        }
+        cut.finishReason = reason
+      } else {
+        cut.text = try text(entry, "tide.cut")
+      }
+    }
+    return .cut(cut)
+  }
+
+  static func identity(_ options: PolicyValue?) throws(HostError) -> Verdict {
+    var identity = Identity()
+    for entry in try fields(options, "tide.identity", ["key_id", "tenant", "user", "claims"]) {
+      switch entry.key {
+      case "key_id": identity.keyID = try text(entry, "tide.identity")
+      case "tenant": identity.tenant = try text(entry, "tide.identity")
+      case "user": identity.user = try text(entry, "tide.identity")
+      default:
+        guard entry.value.entries != nil || entry.value.elements != nil else {
+          throw HostError("tide.identity: claims must be a table")
+        }
+        identity.claims = entry.value
+      }
+    }
+    return .identity(identity)
+  }
+
+  /// A time as policies write it: milliseconds, or text such as `10s`.
+  static func milliseconds(_ value: PolicyValue, _ what: String) throws(HostError) -> Int {
+    if let text = value.text, let ms = UnitText.milliseconds(text) { return ms }
+    if let number = value.double, number >= 0, number < 9e15 { return Int(number.rounded(.up)) }
+    throw HostError("\(what) must be milliseconds or a duration such as \"10s\"")
+  }
+
+  private static func fields(
+    _ value: PolicyValue?, _ function: String, _ known: [String]
+  ) throws(HostError) -> [PolicyValue.Entry] {
+    guard let value, value != .null else { return [] }
+    guard let entries = value.entries else { throw HostError("\(function): expected a table, got \(value.kind)") }
+    for entry in entries where !known.contains(entry.key) {
+      throw HostError("\(function): unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
+    }
+    return entries
+  }
+
+  private static func text(_ entry: PolicyValue.Entry, _ function: String) throws(HostError) -> String {
+    switch entry.value {
+    case .string(let text): return text
+    case .integer(let number): return "\(number)"
+    default: throw HostError("\(function): \(entry.key) must be a string, not \(entry.value.kind)")
+    }
+  }
+
+  private static let forbiddenHeaders: Set<String> = [
+    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date", "http2-settings",
+  ]
+
+  private static func headers(_ value: PolicyValue) throws(HostError) -> [(name: String, value: String)] {
+    guard let entries = value.entries else { throw HostError("tide.deny: headers must be a table of names and values") }
+    var result: [(name: String, value: String)] = []
+    for entry in entries {
+      let name = entry.key.lowercased()
+      let value = try text(entry, "tide.deny: headers")
+      guard !name.isEmpty, name.utf8.count <= 256, name.utf8.allSatisfy(isTokenByte) else {
+        throw HostError("tide.deny: \(entry.key) is not the name of a header")
+      }
+      guard !forbiddenHeaders.contains(name) else { throw HostError("tide.deny: the host sets \(name) itself") }
+      guard value.utf8.count <= 8192, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
+        throw HostError("tide.deny: the value of \(name) holds control characters or is too long")
+      }
+      let isPadded = value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
+      guard !isPadded else { throw HostError("tide.deny: the value of \(name) begins or ends with white space") }
+      result.append((name, value))
+    }
+    return result.sorted { $0.name < $1.name }
+  }
+
+  /// RFC 9110 section 5.6.2.
+  private static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+  }
+
+  private static func toolCalls(_ calls: [PolicyValue]) throws(HostError) -> String {
+    var list: [PolicyValue] = []
+    for (index, call) in calls.enumerated() {
+      guard let name = call["name"]?.text, !name.isEmpty else {
+        throw HostError("tide.respond: tool_calls[\(index + 1)] needs a name")
+      }
+      let json: String
+      if let arguments = call["args"]?.text {
+        json = arguments
+      } else {
+        json = try JSONText.encode(call["args"] ?? .map([]), emptyIsMap: true)
+      }
+      list.append(
+        .map([
+          .init("id", .string(call["id"]?.text ?? "call_\(index + 1)")), .init("type", .string("function")),
+          .init("function", .map([.init("name", .string(name)), .init("arguments", .string(json))])),
+        ]))
+    }
+    return try JSONText.encode(.array(list))
+  }
+}
