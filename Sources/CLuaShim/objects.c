@@ -7,7 +7,7 @@ static const char kinds_key = 0, opaque_key = 0, object_mark = 0;
 int tide_ask(lua_State *L, int operation, int id, int first, uint32_t flags) {
   enum { VIEWS = 32 };
   tide_machine *machine = machine_of(L);
-  tide_value views[VIEWS] = {{0}};
+  tide_value views[VIEWS];
   int count = lua_gettop(L) - first + 1;
   if (count < 0) count = 0;
   if (count > VIEWS) return luaL_error(L, "too many arguments (at most %d)", VIEWS);
@@ -24,6 +24,7 @@ int tide_ask(lua_State *L, int operation, int id, int first, uint32_t flags) {
   bool tables = false;
   for (int i = 0; i < count; i++) {
     tide_value *view = &views[i];
+    *view = (tide_value){0};
     int index = first + i;
     switch (lua_type(L, index)) {
       case LUA_TNIL: view->type = TIDE_NIL; break;
