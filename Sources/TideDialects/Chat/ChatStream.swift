@@ -62,6 +62,11 @@ public final class ChatStream {
       case .tooLarge: progress = .failed(.tooLarge)
       }
     }
+    // Only the second half of the terminator's own CR LF may still follow.
+    if lastWasForwarded, !rest.isEmpty {
+      if case .event(let event) = framer.next(&rest), event.isTerminatorTail { out.append(event.raw) }
+      lastWasForwarded = false
+    }
     return progress
   }
 

@@ -212,6 +212,12 @@ struct SegmentCutter {
       end &-= 1
       steps &+= 1
     }
+    // At the end of what is there a character may have begun whose rest is still to come.
+    if end == count, !isEnd {
+      var lead = end &- 1
+      while lead > start, end &- lead < 4, bytes[lead] & 0xC0 == 0x80 { lead &-= 1 }
+      if UTF8Text.sequence(bytes + lead, end &- lead) < 0 { end = lead }
+    }
     if end > start { return end }
     let length = UTF8Text.sequence(bytes + start, count &- start)
     return start &+ (length > 0 ? length : length < 0 && !isEnd ? count &+ 1 : 1)
