@@ -1,0 +1,191 @@
+import TideCore
+import TideLua
+
+/// The host functions under `tide`.
+extension BindingHost {
+  override func call(_ id: Int32, arguments: LuaArguments, results: inout LuaResults) -> HostCallStatus {
+    guard let function = HostFunction(rawValue: id) else {
+      let index = Int(id) - Int(NotYet.firstID)
+      let name = NotYet.functions.indices.contains(index) ? NotYet.functions[index] : "this function"
+      return .raise(NotYet.message(name))
+    }
+    do throws(HostError) {
+      return try run(function, arguments, &results)
+    } catch {
+      return .raise(error.message)
+    }
+  }
+
+  private func run(
+    _ function: HostFunction, _ arguments: LuaArguments, _ results: inout LuaResults
+  ) throws(HostError) -> HostCallStatus {
+    switch function {
+    case .deny:
+      let verdict = try VerdictReader.deny(
+        status: PolicyValue(arguments[0].value), options: PolicyValue(arguments[1].value))
+      results.append(keep(verdict))
+    case .respond: results.append(keep(try VerdictReader.respond(PolicyValue(arguments[0].value))))
+    case .cut: results.append(keep(try VerdictReader.cut(PolicyValue(arguments[0].value))))
+    case .identity: results.append(keep(try VerdictReader.identity(PolicyValue(arguments[0].value))))
+    case .sharedGet: put(store.get(sharedSpace, try key(arguments[0]), now: services.now()), &results)
+    case .sharedSet, .sharedIncrement, .sharedCompareAndSet, .sharedDelete:
+      return try change(function, arguments, &results)
+    case .limitTake: return try take(arguments, &results)
+    case .jsonEncode: results.append(try JSONText.encode(PolicyValue(arguments[0].value)))
+    case .jsonDecode:
+      guard let text = arguments[0].bytes else { throw HostError("tide.json.decode: expected a string") }
+      do throws(HostError) {
+        results.append(try JSONText.decode(text).luaValue(hide: hide))
+      } catch {
+        return .returnsNilError(code: "bad_json", message: error.message)
+      }
+    case .sha256:
+      guard let text = arguments[0].bytes else { throw HostError("tide.sha256: expected a string") }
+      results.append(Self.hex(services.sha256(text)))
+    case .hmac: results.append(try hmac(arguments))
+    case .glob:
+      guard let pattern = arguments[0].text, let text = arguments[1].bytes else {
+        throw HostError("tide.glob: expected a pattern and a text")
+      }
+      results.append(glob(pattern).matches(text))
+    case .log: try log(arguments, from: 0)
+    case .now: results.append(services.wallClockMs())
+    case .contextLog: try log(arguments, from: 1)
+    case .eachText: return try eachText(arguments, &results)
+    case .nextText: return nextText(arguments, &results)
+    case .appendMessage, .insertMessage, .removeMessage, .replaceMessage:
+      return try changeMessages(function, arguments)
+    }
+    return .ok
+  }
+
+  // MARK: tide.shared
+
+  private func key(_ argument: LuaArgumentView) throws(HostError) -> String {
+    if let number = argument.integer { return "\(number)" }
+    guard let bytes = argument.bytes else { throw HostError("tide.shared: the key must be a string") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw HostError("tide.shared: the key must be UTF-8")
+    }
+    return text
+  }
+
+  private func sharedValue(_ argument: LuaArgumentView) throws(HostError) -> SharedStore.Value {
+    if let flag = argument.boolean { return .boolean(flag) }
+    if let number = argument.integer { return .integer(Int(number)) }
+    if let number = argument.number { return .number(number) }
+    if let bytes = argument.bytes { return .bytes(Array(bytes)) }
+    throw HostError("tide.shared: keeps strings, numbers and booleans; encode a table with tide.json.encode")
+  }
+
+  private func timeToLive(_ options: LuaArgumentView) throws(HostError) -> Int? {
+    guard options.isTable, let written = PolicyValue(options.value)["ttl"] else { return nil }
+    return try VerdictReader.milliseconds(written, "tide.shared: ttl")
+  }
+
+  private func put(_ value: SharedStore.Value?, _ results: inout LuaResults) {
+    switch value {
+    case nil: results.appendNil()
+    case .integer(let number)?: results.append(number)
+    case .number(let number)?: results.append(number)
+    case .boolean(let flag)?: results.append(flag)
+    case .bytes(let bytes)?: results.append(bytes)
+    }
+  }
+
+  private func change(
+    _ function: HostFunction, _ arguments: LuaArguments, _ results: inout LuaResults
+  ) throws(HostError) -> HostCallStatus {
+    let key = try key(arguments[0])
+    let now = services.now()
+    do {
+      switch function {
+      case .sharedSet where arguments[1].isNil: store.delete(sharedSpace, key)
+      case .sharedSet:
+        try store.set(
+          sharedSpace, key, sharedValue(arguments[1]), ttlMs: timeToLive(arguments[2]), now: now)
+        results.append(true)
+      case .sharedIncrement:
+        guard let amount = arguments[1].isNil ? 1 : arguments[1].integer else {
+          throw HostError("tide.shared.incr: the amount must be an integer")
+        }
+        results.append(
+          try store.increment(
+            sharedSpace, key, by: Int(amount), ttlMs: timeToLive(arguments[2]), now: now))
+      case .sharedCompareAndSet:
+        let expected = arguments[1].isNil ? nil : try sharedValue(arguments[1])
+        let value = arguments[2].isNil ? nil : try sharedValue(arguments[2])
+        results.append(
+          try store.compareAndSet(
+            sharedSpace, key, expected: expected, value, ttlMs: timeToLive(arguments[3]), now: now))
+      default: store.delete(sharedSpace, key)
+      }
+      return .ok
+    } catch let error as SharedStore.StoreError {
+      return .returnsNilError(code: error == .full ? "store_full" : "bad_value", message: error.message)
+    } catch let error as HostError {
+      throw error
+    } catch {
+      throw HostError("tide.shared failed")
+    }
+  }
+
+  // MARK: tide.limit
+
+  private func take(_ arguments: LuaArguments, _ results: inout LuaResults) throws(HostError) -> HostCallStatus {
+    let key = try key(arguments[0])
+    guard let amount = arguments[1].isNil ? 1 : arguments[1].integer, amount >= 0 else {
+      throw HostError("tide.limit.take: the amount must be an integer from 0")
+    }
+    let options = PolicyValue(arguments[2].value)
+    for entry in options.entries ?? [] where !["rate", "per", "burst"].contains(entry.key) {
+      throw HostError(
+        "tide.limit.take: unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, ["rate", "per", "burst"]))
+    }
+    guard let rate = options["rate"]?.wholeNumber, let per = options["per"] else {
+      throw HostError("tide.limit.take: needs { rate = a whole number, per = a duration }")
+    }
+    let perMs = try VerdictReader.milliseconds(per, "tide.limit.take: per")
+    guard let limit = RateLimit(rate: rate, perMs: perMs, burst: options["burst"]?.wholeNumber) else {
+      throw HostError("tide.limit.take: rate, per and burst must be positive and of a sensible size")
+    }
+    do throws(SharedStore.StoreError) {
+      let decision = try store.take(limitSpace, key, amount: Int(amount), limit: limit, now: services.now())
+      var entries: [(key: LuaValue, value: LuaValue)] = [
+        (.text("ok"), .boolean(decision.isAllowed)), (.text("remaining"), .integer(Int64(decision.remaining))),
+      ]
+      if let wait = decision.retryAfterMs { entries.append((.text("retry_after"), .integer(Int64(wait)))) }
+      results.append(LuaValue.map(entries))
+      return .ok
+    } catch {
+      return .returnsNilError(code: error == .full ? "store_full" : "bad_value", message: error.message)
+    }
+  }
+
+  // MARK: Digests and logs
+
+  private func hmac(_ arguments: LuaArguments) throws(HostError) -> String {
+    guard let text = arguments[1].bytes else { throw HostError("tide.hmac: expected a key and a text") }
+    if let opaque = arguments[0].opaque, opaque.kind == Self.secretKind, Int(opaque.id) < secrets.count {
+      var key = secrets[Int(opaque.id)].reveal()
+      return key.withUTF8 { Self.hex(services.hmac(UnsafeRawBufferPointer($0), text)) }
+    }
+    guard let key = arguments[0].bytes else { throw HostError("tide.hmac: the key must be a secret or a string") }
+    return Self.hex(services.hmac(key, text))
+  }
+
+  static func hex(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+
+  private func log(_ arguments: LuaArguments, from first: Int) throws(HostError) {
+    guard let name = arguments[first].text, let level = PolicyLogEntry.Level(rawValue: name == "warn" ? "warning" : name)
+    else { throw HostError("log: the level must be debug, info, warning or error") }
+    guard let message = arguments[first + 1].text else { throw HostError("log: the message must be a string") }
+    let fields = arguments[first + 2].isTable ? PolicyValue(arguments[first + 2].value).entries ?? [] : []
+    log(
+      level, message,
+      fields.prefix(16).map { PolicyLogEntry.Field(name: $0.key, value: SchemaField.show($0.value)) })
+  }
+}

@@ -1,0 +1,133 @@
+import TideCore
+import TideDialects
+import TideLua
+
+/// What one binding's machine asks of the program: host functions, the fields of `ctx`, modules.
+///
+/// Owned by one worker, like its machine, and outlives it: after an abort a new machine gets the same host.
+final class BindingHost: LuaHost {
+  /// Kinds of host objects. The groups of `ctx` share the context's slot and generation.
+  enum ObjectKind: UInt16, CaseIterable {
+    case context = 1, client, auth, request, requestHeaders, params, prompt, route, response, responseHeaders, usage
+    case loop, part, lane
+  }
+
+  /// Kinds of values that Lua carries without reading them.
+  static let verdictKind: UInt16 = 1
+  static let secretKind: UInt16 = 2
+
+  let binding: BoundPolicy
+  let services: PolicyHostServices
+  let store: SharedStore
+  let sharedSpace: SharedStore.Space
+  let limitSpace: SharedStore.Space
+
+  /// The hook that runs; `.onLoad` while there is none.
+  var hook = HookName.onLoad
+  /// The exchange whose hook runs.
+  unowned(unsafe) var current: ExchangeContext?
+  var contexts = LuaHandleTable<ExchangeContext>(kind: ObjectKind.context.rawValue)
+  var loops = LuaHandleTable<TextLoop>(kind: ObjectKind.loop.rawValue)
+  var parts = LuaHandleTable<TextPart>(kind: ObjectKind.part.rawValue)
+  /// Loops and parts of the hook that runs; they end with it.
+  var loopHandles: [LuaHandle] = []
+  var partHandles: [LuaHandle] = []
+  var secrets: [Secret] = []
+
+  /// Verdicts made at load time stay; others end with their hook.
+  private var lastingVerdicts: [Verdict] = []
+  private var verdicts: [Verdict] = []
+  /// The id of `verdicts[0]`; never used twice in one machine.
+  private var firstVerdictID: UInt32 = 0
+  private var globs: [String: Glob] = [:]
+
+  init(binding: BoundPolicy, services: PolicyHostServices, store: SharedStore) {
+    self.binding = binding
+    self.services = services
+    self.store = store
+    let owner = binding.share.map { "share:" + $0 } ?? "binding:" + binding.name
+    sharedSpace = store.space("shared/" + owner)
+    limitSpace = store.space("limit/" + owner)
+    super.init()
+  }
+
+  // MARK: The life of a machine and of a hook
+
+  func machineBegins() {
+    hook = .onLoad
+    current = nil
+    lastingVerdicts = []
+    verdicts = []
+    firstVerdictID = 0
+    secrets = []
+  }
+
+  /// Loading is over: verdicts made from now on belong to a hook.
+  func machineLoaded() { firstVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count) }
+
+  func hookBegins(_ hook: HookName, _ context: ExchangeContext) {
+    self.hook = hook
+    current = context
+  }
+
+  func hookEnded() {
+    if !verdicts.isEmpty {
+      firstVerdictID &+= UInt32(truncatingIfNeeded: verdicts.count)
+      verdicts.removeAll(keepingCapacity: true)
+    }
+    if !loopHandles.isEmpty || !partHandles.isEmpty {
+      for handle in loopHandles { loops.remove(handle) }
+      for handle in partHandles { parts.remove(handle) }
+      loopHandles.removeAll(keepingCapacity: true)
+      partHandles.removeAll(keepingCapacity: true)
+    }
+    current = nil
+  }
+
+  func verdict(_ opaque: LuaOpaque) -> Verdict? {
+    guard opaque.kind == Self.verdictKind else { return nil }
+    if Int(opaque.id) < lastingVerdicts.count { return lastingVerdicts[Int(opaque.id)] }
+    let index = Int(opaque.id &- firstVerdictID)
+    return index < verdicts.count ? verdicts[index] : nil
+  }
+
+  func keep(_ verdict: Verdict) -> LuaOpaque {
+    if hook == .onLoad {
+      lastingVerdicts.append(verdict)
+      return LuaOpaque(kind: Self.verdictKind, id: UInt32(truncatingIfNeeded: lastingVerdicts.count - 1))
+    }
+    verdicts.append(verdict)
+    return LuaOpaque(kind: Self.verdictKind, id: firstVerdictID &+ UInt32(truncatingIfNeeded: verdicts.count - 1))
+  }
+
+  func hide(_ secret: Secret) -> LuaOpaque {
+    secrets.append(secret)
+    return LuaOpaque(kind: Self.secretKind, id: UInt32(truncatingIfNeeded: secrets.count - 1))
+  }
+
+  func glob(_ pattern: String) -> Glob {
+    if let known = globs[pattern] { return known }
+    if globs.count >= 256 { globs.removeAll(keepingCapacity: true) }
+    let glob = Glob(pattern)
+    globs[pattern] = glob
+    return glob
+  }
+
+  func log(_ level: PolicyLogEntry.Level, _ message: String, _ fields: [PolicyLogEntry.Field] = []) {
+    services.log(
+      PolicyLogEntry(
+        level: level, binding: binding.name, hook: current == nil ? "" : hook.name, exchangeID: current?.id ?? "",
+        message: message, fields: fields))
+  }
+
+  // MARK: Modules and printing
+
+  override func module(named name: String, environment: Int32) -> Result<LuaModule, LuaModuleMissing> {
+    guard let module = binding.source.modules[name] else {
+      return .failure(LuaModuleMissing("there is no module \(name) in the policy's lib folder"))
+    }
+    return .success(LuaModule(source: module.text, chunkName: module.path))
+  }
+
+  override func print(_ text: UnsafeRawBufferPointer) { log(.info, String(decoding: text, as: UTF8.self)) }
+}

@@ -1,0 +1,70 @@
+import TideLua
+
+/// What a script may call, by the number that Lua's shim passes back.
+enum HostFunction: Int32, CaseIterable {
+  case deny, respond, cut, identity
+  case sharedGet, sharedSet, sharedIncrement, sharedCompareAndSet, sharedDelete
+  case limitTake
+  case jsonEncode, jsonDecode
+  case sha256, hmac, glob, log, now
+  case contextLog, eachText, nextText, appendMessage, insertMessage, removeMessage, replaceMessage
+
+  /// Where it stands; nil for methods of objects.
+  var path: String? {
+    switch self {
+    case .deny: "tide.deny"
+    case .respond: "tide.respond"
+    case .cut: "tide.cut"
+    case .identity: "tide.identity"
+    case .sharedGet: "tide.shared.get"
+    case .sharedSet: "tide.shared.set"
+    case .sharedIncrement: "tide.shared.incr"
+    case .sharedCompareAndSet: "tide.shared.cas"
+    case .sharedDelete: "tide.shared.del"
+    case .limitTake: "tide.limit.take"
+    case .jsonEncode: "tide.json.encode"
+    case .jsonDecode: "tide.json.decode"
+    case .sha256: "tide.sha256"
+    case .hmac: "tide.hmac"
+    case .glob: "tide.glob"
+    case .log: "tide.log"
+    case .now: "tide.now"
+    default: nil
+    }
+  }
+
+  /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
+  var options: LuaFunctionOptions { self == .limitTake ? .coroutineOnly : [] }
+}
+
+/// What the contract lists and this version does not have: refused where a file names it, and again where a script reaches it.
+enum NotYet {
+  static let functions = [
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",
+    "tide.base64.decode", "tide.jwt.verify", "tide.uuid", "tide.re", "tide.metrics.incr", "tide.metrics.observe",
+    "tide.limit.tokens", "tide.limit.concurrent", "tide.filter.mask", "tide.filter.replace", "tide.filter.restore",
+    "tide.filter.block", "tide.filter.limit",
+  ]
+
+  /// Above all of `HostFunction`.
+  static let firstID: Int32 = 1_000
+
+  static func message(_ name: String) -> String { "\(name) is not supported yet by this version" }
+
+  /// The names as a source may write them, `tide.filter` for all of its functions.
+  private static let scanned: [String] = [
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt", "tide.uuid",
+    "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "tide.filter", "ctx.filters",
+    "ctx.response.text", "prompt:mask",
+  ]
+
+  /// The first line of each unsupported name in a source; comments and strings do not count.
+  static func uses(in source: [UInt8]) -> [(name: String, line: Int)] {
+    let code = LuaText.withoutCommentsAndStrings(source)
+    var result: [(name: String, line: Int)] = []
+    for name in scanned {
+      if let line = LuaText.firstLine(of: Array(name.utf8), in: code) { result.append((name, line)) }
+    }
+    return result.sorted { $0.line < $1.line }
+  }
+}
