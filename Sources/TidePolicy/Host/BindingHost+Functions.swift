@@ -3,7 +3,7 @@ import TideLua
 
 /// The host functions under `tide`.
 extension BindingHost {
-  override func call(_ id: Int32, arguments: LuaArguments, results: inout LuaResults) -> HostCallStatus {
+  func run(_ id: Int32, _ arguments: LuaArguments, _ results: inout LuaResults) -> HostCallStatus {
     guard let function = HostFunction(rawValue: id) else {
       let index = Int(id) - Int(NotYet.firstID)
       let name = NotYet.functions.indices.contains(index) ? NotYet.functions[index] : "this function"

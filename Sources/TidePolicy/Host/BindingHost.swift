@@ -33,6 +33,10 @@ final class BindingHost: LuaHost {
   var loopHandles: [LuaHandle] = []
   var partHandles: [LuaHandle] = []
   var secrets: [Secret] = []
+  /// Grows when messages are inserted or removed, so that parts of an earlier loop are known to be out of date.
+  var promptRevision = 0
+  /// `ctx.vars` of the exchange whose hook runs, where the policy uses it.
+  var variables: LuaRef?
 
   /// Verdicts made at load time stay; others end with their hook.
   private var lastingVerdicts: [Verdict] = []
@@ -65,8 +69,9 @@ final class BindingHost: LuaHost {
   /// Loading is over: verdicts made from now on belong to a hook.
   func machineLoaded() { firstVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count) }
 
-  func hookBegins(_ hook: HookName, _ context: ExchangeContext) {
+  func hookBegins(_ hook: HookName, _ context: ExchangeContext, variables: LuaRef?) {
     self.hook = hook
+    self.variables = variables
     current = context
   }
 
@@ -82,6 +87,7 @@ final class BindingHost: LuaHost {
       partHandles.removeAll(keepingCapacity: true)
     }
     current = nil
+    variables = nil
   }
 
   func verdict(_ opaque: LuaOpaque) -> Verdict? {
@@ -130,4 +136,34 @@ final class BindingHost: LuaHost {
   }
 
   override func print(_ text: UnsafeRawBufferPointer) { log(.info, String(decoding: text, as: UTF8.self)) }
+
+  // MARK: What Lua asks
+
+  override func call(_ id: Int32, arguments: LuaArguments, results: inout LuaResults) -> HostCallStatus {
+    run(id, arguments, &results)
+  }
+
+  override func get(_ object: LuaHandle, field: Int32, results: inout LuaResults) -> HostCallStatus {
+    read(object, field: field, results: &results)
+  }
+
+  override func set(_ object: LuaHandle, field: Int32, value: LuaArgumentView) -> HostCallStatus {
+    write(object, field: field, value: value)
+  }
+
+  override func get(_ object: LuaHandle, key: LuaArgumentView, results: inout LuaResults) -> HostCallStatus {
+    read(object, key: key, results: &results)
+  }
+
+  override func set(_ object: LuaHandle, key: LuaArgumentView, value: LuaArgumentView) -> HostCallStatus {
+    refuseWrite(object)
+  }
+
+  override func next(_ object: LuaHandle, after key: LuaArgumentView, results: inout LuaResults) -> HostCallStatus {
+    nextHeader(object, after: key, results: &results)
+  }
+
+  override func unknownField(_ name: String, of object: LuaHandle, isWrite: Bool) -> String {
+    messageForUnknown(name, of: object)
+  }
 }

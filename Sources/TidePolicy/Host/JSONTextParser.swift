@@ -26,7 +26,7 @@ struct JSONTextParser {
     valueCount += 1
     guard valueCount <= 200_000 else { throw failure("more than 200,000 values") }
     skipSpace()
-    switch next {
+    switch next ?? 0 {
     case UInt8(ascii: "{"): return try object(depth: depth)
     case UInt8(ascii: "["): return try array(depth: depth)
     case UInt8(ascii: "\""): return .string(try string())

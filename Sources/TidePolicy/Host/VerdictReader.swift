@@ -174,8 +174,12 @@ enum VerdictReader {
       guard let name = call["name"]?.text, !name.isEmpty else {
         throw HostError("tide.respond: tool_calls[\(index + 1)] needs a name")
       }
-      let arguments = call["args"]?.text
-      let json = try arguments ?? JSONText.encode(call["args"] ?? .map([]), emptyIsMap: true)
+      let json: String
+      if let arguments = call["args"]?.text {
+        json = arguments
+      } else {
+        json = try JSONText.encode(call["args"] ?? .map([]), emptyIsMap: true)
+      }
       list.append(
         .map([
           .init("id", .string(call["id"]?.text ?? "call_\(index + 1)")), .init("type", .string("function")),

@@ -1,0 +1,35 @@
+import TideCore
+
+/// One binding of a policy, checked: immutable, shared by all workers of a generation.
+struct BoundPolicy: Sendable {
+  /// Its place in the blueprint's list.
+  var index: Int
+  var name: String
+  var manifest: PolicyManifest
+  var source: PolicySource
+  var config: PolicyValue
+  var when: MatchCondition?
+  var share: String?
+  /// By hook: the operator's word, else the policy's, else the hook's default.
+  var failure: [PolicyBinding.FailureAction]
+  /// The source names `vars`, so each exchange gets a table for it.
+  var usesVariables: Bool
+
+  var hooks: HookSet { manifest.hooks }
+
+  func failureAction(_ hook: HookName) -> PolicyBinding.FailureAction { failure[Int(hook.rawValue)] }
+
+  init(index: Int, binding: PolicyBinding, manifest: PolicyManifest, source: PolicySource, config: PolicyValue) {
+    self.index = index
+    name = binding.name
+    self.manifest = manifest
+    self.source = source
+    self.config = config
+    when = binding.when
+    share = binding.share
+    failure = HookName.allCases.map { hook in
+      binding.failure[hook.name] ?? manifest.failure[hook] ?? PolicyManifest.defaultFailure(hook)
+    }
+    usesVariables = LuaText.mentions("vars", in: source.text) || source.modules.values.contains { LuaText.mentions("vars", in: $0.text) }
+  }
+}

@@ -1,0 +1,56 @@
+import TideCore
+
+/// The policies of one generation: checked, immutable, shared by all workers.
+public struct PolicyBlueprint: Sendable {
+  let bindings: [BoundPolicy]
+  /// Binding indexes of each named route, in the order in which request hooks run.
+  let routes: [String: [Int]]
+  /// For routes that name no bindings of their own.
+  let everywhere: [Int]
+  let anonymousRoutes: Set<String>
+  let services: PolicyHostServices
+  /// How workers' machines enforce budgets: counted for sanitizer builds.
+  public var isCounted = false
+
+  /// For `GET /policies` and the start-up message.
+  public let descriptions: [PolicyDescription]
+  /// Every file whose change makes a new generation.
+  public let watchedFiles: [String]
+  /// Over sources, configurations' files and problems; equal hashes need no new generation.
+  public let hash: UInt64
+  public let warnings: [Diagnostic]
+
+  func bindings(ofRoute route: String) -> [Int] { routes[route] ?? everywhere }
+
+  /// Whether any binding of the route has hooks that must see the text of requests or answers: what `unparsed` asks.
+  public func seesText(route: String) -> Bool {
+    bindings(ofRoute: route).contains { index in
+      let hooks = bindings[index].hooks
+      return hooks.contains(.onRequest) || !hooks.isDisjoint(with: .lanes)
+    }
+  }
+}
+
+/// One binding, as the admin listener shows it.
+public struct PolicyDescription: Sendable {
+  public var policy: String
+  public var binding: String
+  public var file: String
+  public var version: String
+  public var hooks: [String]
+  public var isAutomatic: Bool
+  /// `*`, or the names of the routes that it is bound on.
+  public var routes: [String]
+  /// Secrets are hidden, files are left out.
+  public var config: PolicyValue
+  public var failure: [String: String]
+  /// The policy's file, its modules, and files that its configuration names.
+  public var files: [String]
+}
+
+/// Why a set of policies was refused.
+public struct PolicyLoadFailure: Error, Sendable {
+  public var diagnostics: [Diagnostic]
+
+  public init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
+}

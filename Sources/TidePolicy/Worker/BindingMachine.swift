@@ -1,0 +1,189 @@
+import TideCore
+import TideLua
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// One binding on one worker: its Lua machine, its breaker, its figures.
+///
+/// A machine for each binding, so that its memory is its own and an abort takes no other policy's state with it. Built on the control
+/// thread, used on one worker.
+final class BindingMachine {
+  let binding: BoundPolicy
+  let host: BindingHost
+  private(set) var machine: LuaMachine
+  /// Grows with each new machine; references of an earlier one are void.
+  private(set) var epoch: UInt32 = 1
+  private(set) var config: LuaRef
+  private var functions: [LuaFunction?]
+  var breaker = PolicyBreaker()
+  var metrics: [HookMetrics]
+  private let seed: UInt64
+  private let mode: LuaMachineOptions.Mode
+  /// Lane calls since the clock was read.
+  private var unmeasured: UInt32 = 0
+  /// Calls that are yet to be measured by the processor's time, since one took too long by the wall's.
+  private var suspectCalls = 0
+  /// The last rebuild failed: hooks act as `failure` says until one works.
+  private var isBroken = false
+
+  init(
+    _ binding: BoundPolicy, services: PolicyHostServices, store: SharedStore, seed: UInt64,
+    mode: LuaMachineOptions.Mode = .watchdog
+  ) throws(LuaFailure) {
+    self.binding = binding
+    host = BindingHost(binding: binding, services: services, store: store)
+    self.seed = seed
+    self.mode = mode
+    metrics = Array(repeating: HookMetrics(), count: HookName.allCases.count)
+    let loaded = try Self.load(binding, host, seed: seed, mode: mode)
+    (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+  }
+
+  private struct Loaded {
+    var machine: LuaMachine
+    var config: LuaRef
+    var functions: [LuaFunction?]
+  }
+
+  private static func load(
+    _ binding: BoundPolicy, _ host: BindingHost, seed: UInt64, mode: LuaMachineOptions.Mode
+  ) throws(LuaFailure) -> Loaded {
+    host.machineBegins()
+    let machine = try LuaMachine(
+      options: LuaMachineOptions(memorySoftLimit: binding.manifest.budgets.memory, randomSeed: seed, mode: mode),
+      host: host)
+    try BindingHost.register(on: machine)
+    let environment = try machine.makeEnvironment(id: Int32(truncatingIfNeeded: binding.index))
+    let table = try machine.load(
+      source: binding.source.text, chunkName: binding.source.path, environment: environment
+    ).get()
+    var functions = [LuaFunction?](repeating: nil, count: HookName.allCases.count)
+    for hook in HookName.allCases {
+      if case .function(let function)? = table[hook.name] { functions[Int(hook.rawValue)] = function }
+    }
+    let config = try machine.reference(binding.config.luaValue(hide: host.hide))
+    if let function = functions[Int(HookName.onLoad.rawValue)] {
+      let outcome = machine.call(
+        function, arguments: [.reference(config)], budgetNs: binding.manifest.budgets.cpu(.onLoad))
+      if case .failed(let failure) = outcome { throw failure }
+    }
+    try machine.freeze(config, name: "cfg")
+    host.machineLoaded()
+    machine.collect()
+    return Loaded(machine: machine, config: config, functions: functions)
+  }
+
+  @inline(__always)
+  func function(_ hook: HookName) -> LuaFunction? { functions[Int(hook.rawValue)] }
+
+  // MARK: Running a hook
+
+  /// Whether the hook may run now; if not, its failure action applies.
+  func mayRun(_ hook: HookName) -> Bool {
+    if breaker.state == .closed, !isBroken { return true }
+    guard breaker.allowsRun(now: host.services.now()), !isBroken || rebuild() else {
+      metrics[Int(hook.rawValue)].skippedByBreaker &+= 1
+      return false
+    }
+    return true
+  }
+
+  func succeeded(_ hook: HookName) { breaker.succeeded() }
+
+  /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from inside a call.
+  func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String) {
+    metrics[Int(hook.rawValue)].errors &+= 1
+    var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]
+    fields.append(.init(name: "action", value: binding.failureAction(hook).rawValue))
+    if !failure.file.isEmpty { fields.append(.init(name: "at", value: "\(failure.file):\(failure.line)")) }
+    if failure.elapsedNs > 0 { fields.append(.init(name: "elapsed_us", value: "\(failure.elapsedNs / 1_000)")) }
+    host.services.log(
+      PolicyLogEntry(
+        level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,
+        message: "policy \(binding.name): \(hook.name) failed: \(failure.description)", fields: fields))
+    if breaker.failed(now: host.services.now()) {
+      host.services.log(
+        PolicyLogEntry(
+          level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,
+          message: "policy \(binding.name) failed too often: it is not run for 30 s, its failure action applies"))
+    }
+    if failure.isAbort || machine.isPoisoned {
+      metrics[Int(hook.rawValue)].aborts &+= 1
+      rebuild()
+    }
+  }
+
+  /// A new machine in place of one that aborted.
+  @discardableResult
+  private func rebuild() -> Bool {
+    epoch &+= 1
+    do throws(LuaFailure) {
+      let loaded = try Self.load(binding, host, seed: seed, mode: mode)
+      (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+      isBroken = false
+    } catch {
+      isBroken = true
+      host.log(.error, "policy \(binding.name) could not be loaded again: \(error.description)")
+    }
+    return !isBroken
+  }
+
+  // MARK: Measuring
+
+  /// How a lane call is measured, if it is.
+  struct Measure {
+    var startNs: UInt64 = 0
+    var isThreadTime = false
+  }
+
+  /// Reads the clock for one lane call in 16, so that measuring costs about 3 ns a token.
+  @inline(__always)
+  func beginLaneCall() -> Measure {
+    unmeasured &+= 1
+    guard unmeasured & 15 == 0 || suspectCalls > 0 else { return Measure() }
+    return suspectCalls > 0
+      ? Measure(startNs: Self.threadTimeNs(), isThreadTime: true) : Measure(startNs: MonotonicTime.now().nanoseconds)
+  }
+
+  /// - Parameter calls: how many texts were passed.
+  @inline(__always)
+  func endLaneCall(_ hook: HookName, _ measure: Measure, calls: Int, budgetNs: UInt64) {
+    metrics[Int(hook.rawValue)].count &+= UInt64(truncatingIfNeeded: calls)
+    if measure.startNs != 0 { noteLaneTime(hook, measure, budgetNs) }
+  }
+
+  private func noteLaneTime(_ hook: HookName, _ measure: Measure, _ budgetNs: UInt64) {
+    if measure.isThreadTime {
+      // The wall's time holds what other threads took; only the processor's own may count against a policy.
+      let spent = Self.threadTimeNs() &- measure.startNs
+      suspectCalls -= 1
+      guard spent > budgetNs else { return }
+      metrics[Int(hook.rawValue)].errors &+= 1
+      if breaker.failed(now: host.services.now()) {
+        host.log(.error, "policy \(binding.name): \(hook.name) keeps running over its budget of \(budgetNs / 1_000) us")
+      }
+    } else {
+      let spent = MonotonicTime.now().nanoseconds &- measure.startNs
+      metrics[Int(hook.rawValue)].totalNs &+= spent &* 16
+      if spent > budgetNs { suspectCalls = 16 }
+    }
+  }
+
+  func noteCall(_ hook: HookName, since start: MonotonicTime) {
+    metrics[Int(hook.rawValue)].count &+= 1
+    metrics[Int(hook.rawValue)].totalNs &+= MonotonicTime.now().nanoseconds(since: start)
+  }
+
+  private static func threadTimeNs() -> UInt64 {
+    var value = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &value)
+    return UInt64(value.tv_sec) &* 1_000_000_000 &+ UInt64(value.tv_nsec)
+  }
+
+  /// Collects garbage where much has gathered. Between hooks only.
+  func relieve(budgetNs: UInt64) {
+    if machine.collectionDebt > binding.manifest.budgets.memory / 4 { machine.step(budgetNs: budgetNs) }
+  }
+}

@@ -1,0 +1,400 @@
+import TideCore
+import TideDialects
+import TideLua
+
+/// The text of one exchange's answer on its way through the policies, last binding to first.
+///
+/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into units for
+/// `on_segment`. A delta costs one protected call for each hook and allocates nothing.
+public final class PolicyLaneProcessor: LaneProcessor {
+  private unowned let run: PolicyRun
+  private let worker: PolicyWorker
+  private let machines: [BindingMachine]
+  private let wantedChannels: ChannelSet
+  private var lanes: ContiguousArray<Lane> = []
+  private var lastLane = 0
+  private var decidedCut = LaneCut()
+  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an error response,
+  /// afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
+  public var isFirstByteSent: Bool
+  /// A policy ended the answer, or failed and thereby ended it.
+  public private(set) var hasCut = false
+
+  private struct Lane {
+    var id: LaneID
+    var stages: [LaneStage]
+    var hasEnded = false
+  }
+
+  init(run: PolicyRun, stages: [Int]) {
+    self.run = run
+    worker = run.worker
+    machines = stages.map { run.worker.machines[$0] }
+    wantedChannels = machines.reduce(into: ChannelSet()) { $0.formUnion($1.binding.manifest.channels) }
+    isFirstByteSent = run.context.isStreaming
+    super.init()
+  }
+
+  override public var channels: ChannelSet { wantedChannels }
+  override public var cut: LaneCut { decidedCut }
+
+  // MARK: Events
+
+  override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
+    let index = indexOfLane(lane)
+    if lanes[index].hasEnded { return .proceed }
+    return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
+  }
+
+  override public func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
+    let index = indexOfLane(lane)
+    if lanes[index].hasEnded { return .proceed }
+    lanes[index].hasEnded = true
+    let step = flow(
+      lanes[index].stages, 0, index, UnsafeRawBufferPointer(start: nil, count: 0), isEnd: true, into: &out)
+    for stage in lanes[index].stages { stage.release() }
+    return step
+  }
+
+  /// Gives back what the lanes hold in the machines.
+  func end() {
+    for lane in lanes { for stage in lane.stages { stage.release() } }
+    lanes = []
+  }
+
+  private func indexOfLane(_ id: LaneID) -> Int {
+    if lastLane < lanes.count, lanes[lastLane].id == id { return lastLane }
+    if let known = lanes.firstIndex(where: { $0.id == id }) {
+      lastLane = known
+      return known
+    }
+    lanes.append(Lane(id: id, stages: machines.map { LaneStage($0, id) }))
+    lastLane = lanes.count - 1
+    return lastLane
+  }
+
+  // MARK: From stage to stage
+
+  private func flow(
+    _ stages: [LaneStage], _ place: Int, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool,
+    into out: inout ByteQueue
+  ) -> LaneStep {
+    let stage = stages[place]
+    guard place + 1 < stages.count else {
+      let step = process(stage, lane, text, isEnd: isEnd, into: &out)
+      if step != .proceed { lanes[lane].hasEnded = true }
+      return step
+    }
+    let buffer = worker.scratch.buffers[place]
+    buffer.queue.removeAll()
+    let step = process(stage, lane, text, isEnd: isEnd, into: &buffer.queue)
+    // After a cut the stages that follow release what they hold: it came before.
+    let isLast = isEnd || step != .proceed
+    guard isLast || !buffer.queue.isEmpty else { return .proceed }
+    let next = flow(stages, place + 1, lane, buffer.queue.readableBytes, isEnd: isLast, into: &out)
+    if step != .proceed { lanes[lane].hasEnded = true }
+    return step == .fail || next == .fail ? .fail : step == .proceed ? next : step
+  }
+
+  /// One stage: `on_lane` with the first text, `on_token`, `on_segment`, at the end `on_lane_end`.
+  private func process(
+    _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
+  ) -> LaneStep {
+    guard stage.isSubscribed else {
+      out.append(text)
+      return .proceed
+    }
+    if stage.status == .broken { return .proceed }
+    if stage.status == .fresh && text.isEmpty { return .proceed }
+    if stage.status == .fresh || stage.epoch != stage.machine.epoch {
+      if let step = prepare(stage, lanes[lane].id, text, into: &out) { return step }
+    }
+    let hooks = stage.machine.binding.hooks
+    var step = LaneStep.proceed
+    if !text.isEmpty, hooks.contains(.onToken) {
+      if stage.segmenter == nil {
+        step = token(stage, text, into: &out)
+      } else {
+        worker.scratch.token.queue.removeAll()
+        step = token(stage, text, into: &worker.scratch.token.queue)
+        let passed = worker.scratch.token.queue.readableBytes
+        if !passed.isEmpty {
+          let segmentStep = segments(stage, lane, passed, isEnd: isEnd || step != .proceed, into: &out)
+          step = step == .proceed ? segmentStep : step
+        }
+      }
+    } else if stage.segmenter != nil {
+      step = segments(stage, lane, text, isEnd: isEnd, into: &out)
+    } else {
+      out.append(text)
+    }
+    guard isEnd, step == .proceed, hooks.contains(.onLaneEnd) else { return step }
+    return laneEnded(stage, lanes[lane].id, into: &out)
+  }
+
+  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of the old one's
+  /// `s`, and an exchange that did nothing wrong must go on.
+  ///
+  /// - Returns: nil when the stage is ready, else what to do with the text.
+  private func prepare(
+    _ stage: LaneStage, _ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue
+  ) -> LaneStep? {
+    let machine = stage.machine
+    let hasHook = machine.binding.hooks.contains(.onLane)
+    let hook: HookName = hasHook ? .onLane : machine.binding.hooks.contains(.onToken) ? .onToken : .onSegment
+    guard machine.mayRun(hook) else { return refused(stage, hook, text, into: &out) }
+    do throws(LuaFailure) {
+      guard let held = worker.laneReference(lane, machine) else {
+        throw LuaFailure(kind: .memoryAbort, message: "not enough memory for a lane")
+      }
+      stage.lane = held.reference
+      stage.ownsLane = held.isOwned
+      stage.epoch = machine.epoch
+      if hasHook, let function = machine.function(.onLane) {
+        let contextReference = try run.contextReference(machine)
+        let start = MonotonicTime.now()
+        machine.host.hookBegins(.onLane, run.context, variables: contextReference.variables)
+        let outcome = machine.machine.callHolding(
+          function,
+          arguments: [.reference(contextReference.context), .reference(machine.config), .reference(held.reference)],
+          budgetNs: machine.binding.manifest.budgets.cpu(.onLane))
+        machine.host.hookEnded()
+        machine.noteCall(.onLane, since: start)
+        if let result = try outcome.get() {
+          stage.state = result.reference
+          guard result.typeName == "table" else {
+            throw LuaFailure(
+              kind: .error, message: "on_lane returned a \(result.typeName); it may return nil or a table",
+              file: machine.binding.source.path)
+          }
+        }
+        machine.succeeded(.onLane)
+      }
+      if stage.state == nil { stage.state = try machine.machine.referenceTable() }
+      stage.status = .ready
+      return nil
+    } catch {
+      if stage.epoch == machine.epoch {
+        if let state = stage.state { machine.machine.release(state) }
+        if let lane = stage.lane, stage.ownsLane { machine.machine.release(lane) }
+      }
+      stage.state = nil
+      stage.lane = nil
+      stage.epoch = 0
+      machine.failed(hook, error, exchangeID: run.context.id)
+      return refused(stage, hook, text, into: &out)
+    }
+  }
+
+  // MARK: Failure
+
+  /// The hook cannot run: its failure action, for a text that stays as it is.
+  private func refused(
+    _ stage: LaneStage, _ hook: HookName, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue
+  ) -> LaneStep {
+    let step = failureStep(stage, hook)
+    if step == .proceed {
+      releaseHeld(stage, into: &out)
+      out.append(text)
+    }
+    return step
+  }
+
+  /// Lets held text pass as it came, so that a skipped hook keeps the order.
+  private func releaseHeld(_ stage: LaneStage, into out: inout ByteQueue) {
+    stage.segmenter?.finish { piece, _ in out.append(piece) }
+  }
+
+  private func failureStep(_ stage: LaneStage, _ hook: HookName) -> LaneStep {
+    let action = stage.machine.binding.failureAction(hook)
+    if action == .skip { return .proceed }
+    stage.status = .broken
+    hasCut = true
+    if action == .deny && !isFirstByteSent { return .fail }
+    decidedCut = LaneCut(finishReason: "content_filter")
+    return .cut
+  }
+
+  private func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure) -> LaneStep {
+    stage.machine.failed(hook, failure, exchangeID: run.context.id)
+    return failureStep(stage, hook)
+  }
+
+  private func failure(_ stage: LaneStage, _ hook: HookName, _ message: String) -> LuaFailure {
+    LuaFailure(kind: .error, message: "\(hook.name) \(message)", file: stage.machine.binding.source.path)
+  }
+
+  /// The cut that a verdict asks for, or why the verdict is none for a lane.
+  private func accept(_ stage: LaneStage, _ hook: HookName, _ opaque: LuaOpaque) -> LuaFailure? {
+    guard let verdict = stage.machine.host.verdict(opaque) else {
+      return failure(stage, hook, "returned a verdict that was made in another call")
+    }
+    guard case .cut(let cut) = verdict, verdict.isLegal(in: hook) else {
+      return failure(stage, hook, "cannot return \(verdict.name)")
+    }
+    decidedCut = cut
+    hasCut = true
+    return nil
+  }
+
+  // MARK: Hooks
+
+  private func token(_ stage: LaneStage, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
+    let machine = stage.machine
+    guard machine.mayRun(.onToken), let function = machine.function(.onToken), let state = stage.state,
+      let lane = stage.lane
+    else { return refused(stage, .onToken, text, into: &out) }
+    let budget = Self.budget(machine, .onToken, text.count)
+    machine.host.hookBegins(.onToken, run.context, variables: nil)
+    let measure = machine.beginLaneCall()
+    var problem: LuaFailure?
+    var step = LaneStep.proceed
+    switch machine.machine.callText(function, state: state, text: text, lane: lane, budgetNs: budget) {
+    case .pass: out.append(text)
+    case .replaced(let bytes): Self.append(bytes, into: &out)
+    case .verdict(let opaque):
+      problem = accept(stage, .onToken, opaque)
+      step = .cut
+    case .badType(let name): problem = failure(stage, .onToken, "returned a \(name); it may return nil or a string")
+    case .failed(let failure): problem = failure
+    }
+    machine.endLaneCall(.onToken, measure, calls: 1, budgetNs: budget)
+    machine.host.hookEnded()
+    if let problem {
+      step = failed(stage, .onToken, problem)
+      if step == .proceed { out.append(text) }
+    } else if machine.breaker.state != .closed {
+      machine.succeeded(.onToken)
+    }
+    return step
+  }
+
+  private func segments(
+    _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
+  ) -> LaneStep {
+    guard stage.machine.mayRun(.onSegment), stage.state != nil else { return refused(stage, .onSegment, text, into: &out) }
+    var step = LaneStep.proceed
+    stage.segmenter?.feedBatch(text) { buffer, pieces in
+      step = units(stage, buffer, pieces, into: &out)
+    }
+    guard isEnd, step == .proceed else { return step }
+    if stage.epoch != stage.machine.epoch {
+      // The batch aborted the machine, and a skipped failure let it pass: what is held needs a new `s`.
+      if let refusal = prepare(stage, lanes[lane].id, UnsafeRawBufferPointer(start: nil, count: 0), into: &out) {
+        return refusal
+      }
+    }
+    stage.segmenter?.finishBatch { buffer, pieces in
+      step = units(stage, buffer, pieces, into: &out)
+    }
+    return step
+  }
+
+  /// Runs `on_segment` over the units of one buffer and appends the buffer with what the hook changed.
+  private func units(
+    _ stage: LaneStage, _ buffer: UnsafeRawBufferPointer, _ pieces: UnsafeBufferPointer<Segment>,
+    into out: inout ByteQueue
+  ) -> LaneStep {
+    guard let base = buffer.baseAddress, let last = pieces.last else { return .proceed }
+    let end = Int(last.end)
+    let machine = stage.machine
+    let scratch = worker.scratch
+    scratch.ranges.removeAll(keepingCapacity: true)
+    for piece in pieces where piece.isUnit {
+      scratch.ranges.append(LuaMachine.TextRange(offset: Int(piece.start), length: Int(piece.end &- piece.start)))
+    }
+    guard !scratch.ranges.isEmpty, let function = machine.function(.onSegment), let state = stage.state,
+      let lane = stage.lane
+    else {
+      out.append(UnsafeRawBufferPointer(start: base, count: end))
+      return .proceed
+    }
+    let budget = Self.budget(machine, .onSegment, end)
+    machine.host.hookBegins(.onSegment, run.context, variables: nil)
+    let measure = machine.beginLaneCall()
+    var copied = 0
+    var step = LaneStep.proceed
+    var problem: LuaFailure?
+    scratch.ranges.withUnsafeBufferPointer { ranges in
+      machine.machine.callTextBatch(
+        function, state: state, lane: lane, base: base, segments: ranges, budgetNs: budget
+      ) { index, outcome in
+        let unit = ranges[index]
+        switch outcome {
+        case .pass: return true
+        case .replaced(let bytes):
+          out.append(UnsafeRawBufferPointer(start: base + copied, count: unit.offset &- copied))
+          Self.append(bytes, into: &out)
+          copied = unit.offset &+ unit.length
+          return true
+        case .verdict(let opaque):
+          problem = accept(stage, .onSegment, opaque)
+          if problem == nil { step = .cut }
+        case .badType(let name):
+          problem = failure(stage, .onSegment, "returned a \(name); it may return nil or a string")
+        case .failed(let failure): problem = failure
+        }
+        out.append(UnsafeRawBufferPointer(start: base + copied, count: unit.offset &- copied))
+        copied = unit.offset
+        return false
+      }
+    }
+    machine.endLaneCall(.onSegment, measure, calls: scratch.ranges.count, budgetNs: budget)
+    machine.host.hookEnded()
+    if let problem {
+      // With `skip` the rest of this batch passes as it is; the next one is tried again.
+      step = failed(stage, .onSegment, problem)
+    } else if machine.breaker.state != .closed {
+      machine.succeeded(.onSegment)
+    }
+    if step == .proceed { out.append(UnsafeRawBufferPointer(start: base + copied, count: end &- copied)) }
+    return step
+  }
+
+  private func laneEnded(_ stage: LaneStage, _ id: LaneID, into out: inout ByteQueue) -> LaneStep {
+    let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+    let machine = stage.machine
+    if stage.epoch != machine.epoch, let refusal = prepare(stage, id, empty, into: &out) { return refusal }
+    guard machine.mayRun(.onLaneEnd), let function = machine.function(.onLaneEnd), let state = stage.state,
+      let lane = stage.lane
+    else { return failureStep(stage, .onLaneEnd) }
+    let start = MonotonicTime.now()
+    machine.host.hookBegins(.onLaneEnd, run.context, variables: nil)
+    let outcome = machine.machine.call(
+      function, arguments: [.reference(state), .reference(lane)], budgetNs: machine.binding.manifest.budgets.cpu(.onLaneEnd))
+    machine.host.hookEnded()
+    machine.noteCall(.onLaneEnd, since: start)
+    switch outcome {
+    case .returned(.nilValue): break
+    case .returned(.string(let bytes)): bytes.withUnsafeBytes { Self.append($0, into: &out) }
+    case .returned(let value):
+      return failed(
+        stage, .onLaneEnd, failure(stage, .onLaneEnd, "returned a \(value.typeName); it may return nil or a string"))
+    case .yielded(let token):
+      machine.machine.cancel(token)
+      return failed(stage, .onLaneEnd, failure(stage, .onLaneEnd, "cannot wait"))
+    case .failed(let problem): return failed(stage, .onLaneEnd, problem)
+    }
+    machine.succeeded(.onLaneEnd)
+    return .proceed
+  }
+
+  /// The budget is one of a KiB of text.
+  private static func budget(_ machine: BindingMachine, _ hook: HookName, _ byteCount: Int) -> UInt64 {
+    machine.binding.manifest.budgets.cpu(hook) &* UInt64(byteCount / 1024 &+ 1)
+  }
+
+  /// Appends what a script returned, as valid UTF-8: the next policy, and the client, must be able to rely on it.
+  private static func append(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) {
+    var isPlain = true
+    for byte in bytes where byte >= 0x80 {
+      isPlain = false
+      break
+    }
+    if isPlain || String(validating: bytes, as: UTF8.self) != nil {
+      out.append(bytes)
+    } else {
+      out.append(String(decoding: bytes, as: UTF8.self))
+    }
+  }
+}
