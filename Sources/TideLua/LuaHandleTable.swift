@@ -31,6 +31,14 @@ public struct LuaHandleTable<Object> {
     return slot.generation == handle.generation ? slot.object : nil
   }
 
+  /// Puts another object under a live handle; false when its owner ended.
+  @discardableResult
+  public mutating func replace(_ handle: LuaHandle, with object: Object) -> Bool {
+    guard self[handle] != nil else { return false }
+    slots[Int(handle.slot)].object = object
+    return true
+  }
+
   @discardableResult
   public mutating func remove(_ handle: LuaHandle) -> Object? {
     guard let object = self[handle] else { return nil }

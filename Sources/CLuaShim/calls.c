@@ -1,0 +1,386 @@
+/// Loading, calling, resuming, holding.
+#include "machine.h"
+
+static void push_reference(lua_State *L, tide_machine *machine, int32_t reference) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_rawgeti(L, -1, reference);
+  lua_remove(L, -2);
+}
+
+/// [value] -> []: the slot that holds it now.
+int32_t tide_new_reference(lua_State *L, tide_machine *machine) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_insert(L, -2);
+  int32_t slot = machine->free_count > 0 ? machine->free_references[machine->free_count - 1] : machine->reference_count + 1;
+  if (slot > machine->free_capacity) {
+    // Room to give every slot back, so that a release can never fail.
+    int32_t capacity = machine->free_capacity ? machine->free_capacity * 2 : 64;
+    int32_t *moved = realloc(machine->free_references, (size_t)capacity * sizeof *moved);
+    if (!moved) luaL_error(L, "not enough memory");
+    machine->free_references = moved;
+    machine->free_capacity = capacity;
+  }
+  lua_rawseti(L, -2, slot);
+  lua_pop(L, 1);
+  if (machine->free_count > 0)
+    machine->free_count--;
+  else
+    machine->reference_count++;
+  return slot;
+}
+
+void tide_reference_release(tide_machine *machine, int32_t reference) {
+  if (reference <= 0 || reference > machine->reference_count || machine->free_count >= machine->free_capacity) return;
+  lua_State *L = atomic_load(&machine->running);
+  if (!L) L = machine->L;
+  if (!lua_checkstack(L, 3)) return;
+  // The slot keeps a value, so that setting it again never allocates.
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_pushboolean(L, 0);
+  lua_rawseti(L, -2, reference);
+  lua_pop(L, 1);
+  machine->free_references[machine->free_count++] = reference;
+}
+
+typedef struct {
+  int32_t function;
+  int32_t reference;
+  uint32_t flags;
+  uint16_t type;
+  const char *name;
+  const void *source;
+  size_t length;
+  lua_State *coroutine;
+  int32_t slot;
+  bool hold;
+} request;
+
+static void result_begin(tide_machine *machine) {
+  machine->result.length = 0;
+  machine->result.count = 0;
+  machine->result.failed = false;
+}
+
+static int32_t run(tide_machine *machine, lua_CFunction body, request *r, uint64_t budget_ns) {
+  tide_frame frame;
+  if (!tide_enter(machine, &frame, budget_ns)) return TIDE_ERROR;
+  return tide_leave(machine, &frame, tide_protected(machine, atomic_load(&machine->running), body, r));
+}
+
+// MARK: references
+
+static int reference_set(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  const uint8_t *place = machine->arguments.base;
+  if (machine->arguments.failed) return luaL_error(L, "not enough memory");
+  tide_decode(L, machine, &place, place + machine->arguments.length, 0);
+  if (r->reference > 0) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, r->reference);
+  } else {
+    r->reference = tide_new_reference(L, machine);
+  }
+  return 0;
+}
+
+int32_t tide_reference_set(tide_machine *machine, int32_t *reference) {
+  request r = {.reference = *reference};
+  int32_t status = run(machine, reference_set, &r, 1000000000);
+  *reference = r.reference;
+  return status;
+}
+
+static int reference_get(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  push_reference(L, machine, r->reference);
+  machine->encode_flags = r->flags;
+  tide_encode(L, machine, -1, &machine->result);
+  return 0;
+}
+
+int32_t tide_reference_get(tide_machine *machine, int32_t reference, uint32_t flags) {
+  result_begin(machine);
+  return run(machine, reference_get, &(request){.reference = reference, .flags = flags}, 1000000000);
+}
+
+static int reference_freeze(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  push_reference(L, machine, r->reference);
+  if (!lua_istable(L, -1)) return 0;
+  tide_freeze(L, r->name);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, r->reference);
+  return 0;
+}
+
+int32_t tide_reference_freeze(tide_machine *machine, int32_t reference, const char *name) {
+  return run(machine, reference_freeze, &(request){.reference = reference, .name = name}, 1000000000);
+}
+
+// MARK: load
+
+static int load(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  const char *source = r->source;
+  size_t length = r->length;
+  if (length >= 3 && memcmp(source, "\xEF\xBB\xBF", 3) == 0) source += 3, length -= 3;
+  lua_pushfstring(L, "@%s", r->name);
+  const char *name = lua_tostring(L, -1);
+  if (length > 0 && source[0] == 0x1B) return luaL_error(L, "%s: byte code is refused", r->name);
+  if (length > RESULT_LIMIT) return luaL_error(L, "%s: source file is too large", r->name);
+  if (luaL_loadbufferx(L, length ? source : "", length, name, "t") != LUA_OK) return lua_error(L);
+  push_reference(L, machine, r->reference);
+  lua_setupvalue(L, -2, 1);
+  lua_call(L, 0, 1);
+  machine->encode_flags = TIDE_KEEP_FUNCTIONS;
+  tide_encode(L, machine, -1, &machine->result);
+  return 0;
+}
+
+int32_t tide_load(
+    tide_machine *machine, const void *source, size_t length, const char *chunk_name, int32_t environment,
+    uint64_t budget_ns) {
+  result_begin(machine);
+  request r = {.source = source, .length = length, .name = chunk_name, .reference = environment};
+  return run(machine, load, &r, budget_ns);
+}
+
+// MARK: calls
+
+static int call(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  push_reference(L, machine, r->function);
+  int count = tide_decode_all(L, machine, &machine->arguments);
+  lua_call(L, count, 1);
+  if (r->hold) {
+    r->type = (uint16_t)lua_type(L, -1);
+    r->reference = lua_isnil(L, -1) ? -1 : tide_new_reference(L, machine);
+    return 0;
+  }
+  machine->encode_flags = r->flags;
+  tide_encode(L, machine, -1, &machine->result);
+  return 0;
+}
+
+int32_t tide_call_holding(
+    tide_machine *machine, int32_t function, uint64_t budget_ns, int32_t *reference, uint16_t *type) {
+  request r = {.function = function, .reference = -1, .hold = true};
+  int32_t status = run(machine, call, &r, budget_ns);
+  *reference = r.reference;
+  *type = r.type;
+  return status;
+}
+
+// MARK: coroutines
+
+/// Finds or makes a Lua thread and puts the function and its arguments on it.
+static int prepare(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  if (r->slot < 0) {
+    for (int i = 0; i < COROUTINES && r->slot < 0; i++)
+      if (!machine->coroutines[i].waiting) r->slot = i;
+    if (r->slot < 0) return luaL_error(L, "too many hooks are waiting");
+  }
+  if (!machine->coroutines[r->slot].L) {
+    lua_State *made = lua_newthread(L);
+    machine->coroutines[r->slot].reference = tide_new_reference(L, machine);
+    machine->coroutines[r->slot].L = made;
+  }
+  lua_State *coroutine = machine->coroutines[r->slot].L;
+  if (r->function > 0) push_reference(L, machine, r->function);
+  int count = tide_decode_all(L, machine, &machine->arguments) + (r->function > 0 ? 1 : 0);
+  if (!lua_checkstack(coroutine, count + 4)) return luaL_error(L, "stack overflow");
+  lua_xmove(L, coroutine, count);
+  return 0;
+}
+
+/// Takes the first result off the coroutine.
+static int collect(lua_State *L) {
+  request *r = lua_touserdata(L, 1);
+  tide_machine *machine = machine_of(L);
+  lua_xmove(r->coroutine, L, 1);
+  machine->encode_flags = r->flags;
+  tide_encode(L, machine, -1, &machine->result);
+  return 0;
+}
+
+static void retire(tide_machine *machine, int slot) {
+  lua_State *coroutine = machine->coroutines[slot].L;
+  machine->coroutines[slot].waiting = false;
+  machine->coroutines[slot].generation++;
+  // Pending to-be-closed variables run here, still under the guard and with the hook armed if it was.
+  if (lua_status(coroutine) != LUA_OK || lua_gettop(coroutine) > 0) lua_resetthread(coroutine);
+  lua_sethook(coroutine, NULL, 0, 0);
+  lua_settop(coroutine, 0);
+}
+
+static int32_t resume(tide_machine *machine, request *r, uint64_t budget_ns, uint64_t *token) {
+  tide_frame frame;
+  result_begin(machine);
+  if (!tide_enter(machine, &frame, budget_ns)) return TIDE_ERROR;
+  lua_State *L = atomic_load(&machine->running);
+  int status = tide_protected(machine, L, prepare, r);
+  if (status != LUA_OK) return tide_leave(machine, &frame, status);
+  lua_State *coroutine = machine->coroutines[r->slot].L;
+  int count = lua_gettop(coroutine) - (r->function > 0 ? 1 : 0);
+  machine->in_coroutine = true;
+  if (machine->counted) lua_sethook(coroutine, lua_gethook(L), LUA_MASKCOUNT, 1000);
+  atomic_store(&machine->running, coroutine);
+  if (atomic_load(&machine->abort) != REASON_NONE) tide_arm(machine, REASON_NONE);
+  int results = 0;
+  status = lua_resume(coroutine, L, count, &results);
+  if (status == LUA_YIELD) {
+    lua_pop(coroutine, results);
+    lua_sethook(coroutine, NULL, 0, 0);
+    atomic_store(&machine->running, L);
+    machine->coroutines[r->slot].waiting = true;
+    *token = (uint64_t)machine->coroutines[r->slot].generation << 8 | (uint64_t)r->slot;
+    return tide_leave(machine, &frame, status);
+  }
+  if (status == LUA_OK) {
+    // Only the first result counts.
+    if (results == 0)
+      lua_settop(coroutine, 1);
+    else
+      lua_settop(coroutine, lua_gettop(coroutine) - results + 1);
+    atomic_store(&machine->running, L);
+    machine->in_coroutine = false;
+    r->coroutine = coroutine;
+    status = tide_protected(machine, L, collect, r);
+    retire(machine, r->slot);
+    return tide_leave(machine, &frame, status);
+  }
+  if (!machine->failure_noted) {
+    tide_note_failure(machine, coroutine, -1);
+    machine->failure_noted = true;
+  }
+  // Closing runs on the coroutine's own hook; `running` stays so that the watchdog reaches it.
+  retire(machine, r->slot);
+  atomic_store(&machine->running, L);
+  return tide_leave(machine, &frame, status);
+}
+
+int32_t tide_call(
+    tide_machine *machine, int32_t function, bool coroutine, uint32_t flags, uint64_t budget_ns, uint64_t *token) {
+  request r = {.function = function, .flags = flags, .slot = -1};
+  if (coroutine) return resume(machine, &r, budget_ns, token);
+  result_begin(machine);
+  return run(machine, call, &r, budget_ns);
+}
+
+static int slot_of(const tide_machine *machine, uint64_t token) {
+  int slot = (int)(token & 0xFF);
+  if (slot >= COROUTINES || !machine->coroutines[slot].waiting) return -1;
+  return machine->coroutines[slot].generation == (uint32_t)(token >> 8) ? slot : -1;
+}
+
+int32_t tide_resume(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token) {
+  int slot = slot_of(machine, token);
+  if (slot < 0) {
+    machine->failure = (tide_failure){.message = "this coroutine is not waiting"};
+    return TIDE_ERROR;
+  }
+  machine->coroutines[slot].waiting = false;
+  machine->coroutines[slot].generation++;
+  request r = {.slot = slot};
+  return resume(machine, &r, budget_ns, next_token);
+}
+
+void tide_cancel(tide_machine *machine, uint64_t token) {
+  int slot = slot_of(machine, token);
+  tide_frame frame;
+  if (slot < 0 || !tide_enter(machine, &frame, 0)) return;
+  lua_State *L = atomic_load(&machine->running);
+  atomic_store(&machine->running, machine->coroutines[slot].L);
+  retire(machine, slot);
+  atomic_store(&machine->running, L);
+  tide_leave(machine, &frame, LUA_OK);
+}
+
+// MARK: text hooks
+
+typedef struct {
+  tide_machine *machine;
+  const uint8_t *base;
+  const tide_range *ranges;
+  size_t count, done;
+  int32_t function, state, lane;
+  tide_text *outcomes;
+} batch;
+
+/// Every segment of a batch, on the same stack slots.
+static int call_text(lua_State *L) {
+  batch *b = lua_touserdata(L, 1);
+  tide_machine *machine = b->machine;
+  luaL_checkstack(L, 12, NULL);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_rawgeti(L, 2, b->function);
+  lua_rawgeti(L, 2, b->state);
+  lua_rawgeti(L, 2, b->lane);
+  for (; b->done < b->count; b->done++) {
+    tide_text *outcome = &b->outcomes[b->done];
+    const tide_range *range = &b->ranges[b->done];
+    const char *text = lua_pushlstring(L, (const char *)b->base + range->offset, range->length);
+    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 4);
+    lua_pushvalue(L, 6);
+    lua_pushvalue(L, 5);
+    lua_call(L, 3, 1);
+    switch (lua_type(L, -1)) {
+      case LUA_TNIL: outcome->outcome = TIDE_TEXT_PASS; break;
+      case LUA_TSTRING: {
+        size_t length;
+        const char *bytes = lua_tolstring(L, -1, &length);
+        if (bytes == text || (length == range->length && memcmp(bytes, text, length) == 0)) {
+          outcome->outcome = TIDE_TEXT_PASS;
+          break;
+        }
+        uint8_t *room = tide_buffer_room(&machine->text, length);
+        if (!room) return luaL_error(L, "not enough memory");
+        memcpy(room, bytes, length);
+        outcome->outcome = TIDE_TEXT_REPLACED;
+        outcome->offset = (size_t)(room - machine->text.base);
+        outcome->length = length;
+        break;
+      }
+      default: {
+        const tide_opaque *opaque = tide_to_opaque(L, -1);
+        outcome->outcome = opaque ? TIDE_TEXT_VERDICT : TIDE_TEXT_BAD_TYPE;
+        outcome->kind = opaque ? opaque->kind : (uint16_t)lua_type(L, -1);
+        outcome->id = opaque ? opaque->id : 0;
+        b->done++;
+        return 0;
+      }
+    }
+    lua_settop(L, 5);
+  }
+  return 0;
+}
+
+size_t tide_call_text(
+    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *base, const tide_range *ranges,
+    size_t count, uint64_t budget_ns, tide_text *outcomes, int32_t *status) {
+  batch b = {machine, base, ranges, count, 0, function, state, lane, outcomes};
+  tide_frame frame;
+  machine->text.length = 0;
+  machine->text.failed = false;
+  if (tide_enter(machine, &frame, budget_ns)) {
+    int lua_status = tide_protected(machine, atomic_load(&machine->running), call_text, &b);
+    *status = tide_leave(machine, &frame, lua_status);
+  } else {
+    *status = TIDE_ERROR;
+  }
+  if (*status != TIDE_OK && b.done < count) {
+    outcomes[b.done] = (tide_text){.outcome = TIDE_TEXT_FAILED};
+    b.done++;
+  }
+  return b.done;
+}
