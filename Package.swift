@@ -57,7 +57,10 @@ let package = Package(
 
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
+    .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
+    .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
+    .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11
 )

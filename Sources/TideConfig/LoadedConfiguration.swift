@@ -8,6 +8,11 @@ public struct LoadedConfiguration: Sendable {
   public var files: [String]
   /// For the start-up message: which file, or that it is the built-in default, and why.
   public var source: String
+  /// What relative paths in it are relative to.
+  public var directory: String {
+    guard let first = files.first, let slash = first.lastIndex(of: "/") else { return "." }
+    return String(first[..<slash])
+  }
   public var warnings: [Diagnostic]
 }
 

@@ -35,7 +35,6 @@ public final class Gateway {
   private var builder: GenerationBuilder!
   private var log: GatewayLog!
   private var state: GatewayState!
-  private let process: ProcessMetrics
   private var workers: [GatewayWorker] = []
   private var adminIO: Worker?
   private var admin: AdminServer?
@@ -48,7 +47,6 @@ public final class Gateway {
   public init(_ options: Options) {
     self.options = options
     signals = SignalSet()
-    process = ProcessMetrics(version: options.version, startTime: UInt64(clamping: WallClock.seconds()))
   }
 
   /// Serves until a signal ends it.
@@ -91,8 +89,7 @@ public final class Gateway {
       builder.stopEngines()
       throw StartFailure(diagnostics: [diagnostic])
     }
-    process.setGeneration(UInt64(built.generation.number))
-    state = GatewayState(generation: built.generation, source: built.loaded.source)
+    state = GatewayState(generation: built.generation, source: built.loaded.source, version: options.version)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
     adminIO?.start()
@@ -119,7 +116,7 @@ public final class Gateway {
         policies: try policyWorker(generation, index))
       workers.append(
         GatewayWorker(
-          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(worker: index), log: log))
+          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(), log: log))
     }
     for listener in configuration.listeners {
       var bound = try address(of: listener.address)
@@ -146,7 +143,7 @@ public final class Gateway {
       let socket = try ListeningSocket(address: address)
       let io = Worker(index: workers.count)
       adminIO = io
-      admin = AdminServer(io: io, socket: socket, state: state, process: process, log: log, workers: workers)
+      admin = AdminServer(io: io, socket: socket, state: state, log: log, workers: workers)
       listenerAddresses["admin"] = socket.address
     } catch let diagnostic as Diagnostic {
       builder.stopEngines()
@@ -223,7 +220,6 @@ public final class Gateway {
     switch builder.build() {
     case .failure(let failure):
       state.refused(failure.diagnostics)
-      process.recordReloadFailure()
       for diagnostic in failure.diagnostics { log.error("reload refused: \(diagnostic)") }
       watchFiles(
         Array(Set(failure.files + state.generation.policies.watchedFiles)), failure.folder ?? started.plugins.folder)
@@ -232,8 +228,7 @@ public final class Gateway {
       let problems = unchangeable(in: built.generation.configuration, file: built.loaded.source)
       guard problems.isEmpty else {
         state.refused(problems)
-        process.recordReloadFailure()
-        for problem in problems { log.error("reload refused: \(problem)") }
+          for problem in problems { log.error("reload refused: \(problem)") }
         return
       }
       let locals: [Handover<WorkerGeneration>]
@@ -245,16 +240,13 @@ public final class Gateway {
       } catch {
         let problem = error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
         state.refused([problem])
-        process.recordReloadFailure()
-        log.error("reload refused: \(problem)")
+          log.error("reload refused: \(problem)")
         return
       }
       for worker in workers {
         worker.io.post { [local = locals[worker.index]] _ in worker.adopt(local.value) }
       }
       state.activated(built.generation, source: built.loaded.source)
-      process.recordReload()
-      process.setGeneration(UInt64(built.generation.number))
       log.notice("generation \(built.generation.number) is active")
     }
   }

@@ -23,7 +23,11 @@ final class GatewayState: Sendable {
 
   private let inner: Mutex<Inner>
 
-  init(generation: Generation, source: String) {
+  private let version: String
+  private let startedAt = WallClock.seconds()
+
+  init(generation: Generation, source: String, version: String) {
+    self.version = version
     inner = Mutex(Inner(generation: generation, source: source, activatedAt: WallClock.seconds()))
   }
 
@@ -125,7 +129,58 @@ final class GatewayState: Sendable {
     return json.text + "\n"
   }
 
-  func reloadFigures() -> (generation: Int, reloads: Int, failures: Int, isFailing: Bool) {
-    inner.withLock { ($0.generation.number, $0.reloads, $0.reloadFailures, $0.failure != nil) }
+  /// What `/metrics` shows beside the counters that workers keep.
+  func gatewayFigures(_ workers: [WorkerFigures], droppedLogLines: UInt64) -> GatewayFigures {
+    var figures = GatewayFigures()
+    inner.withLock {
+      figures.generation = $0.generation.number
+      figures.reloads = UInt64($0.reloads)
+      figures.reloadFailures = UInt64($0.reloadFailures)
+    }
+    figures.version = version
+    figures.startTime = UInt64(clamping: startedAt)
+    figures.generationsAlive = Set(workers.flatMap { $0.generations.map(\.number) }).count
+    figures.droppedLogLines = droppedLogLines
+    var pools: [String: GatewayFigures.Pool] = [:]
+    var hooks: [String: GatewayFigures.Hook] = [:]
+    for worker in workers {
+      figures.exchangesOpen += worker.exchangesOpen
+      figures.connectionsOpen += worker.connectionsOpen
+      figures.connectionsAccepted += worker.connectionsAccepted
+      figures.connectionsRefused += worker.connectionsRefused
+      for one in worker.pools {
+        let key = one.cluster + "\u{0}" + one.endpoint
+        pools[key, default: GatewayFigures.Pool(cluster: one.cluster, endpoint: one.endpoint)].add(one)
+      }
+      for one in worker.hooks {
+        let key = one.binding + "\u{0}" + one.hook
+        hooks[key, default: GatewayFigures.Hook(binding: one.binding, hook: one.hook)].add(one.metrics)
+      }
+    }
+    figures.pools = pools.keys.sorted().compactMap { pools[$0] }
+    figures.hooks = hooks.keys.sorted().compactMap { hooks[$0] }
+    return figures
+  }
+}
+
+extension GatewayFigures.Pool {
+  fileprivate mutating func add(_ one: WorkerFigures.Pool) {
+    connections += one.connections
+    streams += one.streams
+    waiting += one.waiting
+    opened += one.opened
+    reused += one.reused
+    failed += one.failed
+    retired += one.retired
+  }
+}
+
+extension GatewayFigures.Hook {
+  fileprivate mutating func add(_ one: HookMetrics) {
+    calls += one.count
+    totalNs += one.totalNs
+    errors += one.errors
+    aborts += one.aborts
+    skipped += one.skippedByBreaker
   }
 }

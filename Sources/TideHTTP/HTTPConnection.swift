@@ -151,8 +151,13 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     guard closeReason == nil else { return }
     closeReason = reason
     isClosing = true
-    // Flushes what the codec still yields, then says goodbye in the order TCP needs (robustness section 5).
-    close()
+    if case .http1Server(let codec) = codec, codec.closesAbruptly {
+      // An answer that ends with its connection was cut short: only a reset tells the client.
+      abort()
+    } else {
+      // Flushes what the codec still yields, then says goodbye in the order TCP needs (robustness section 5).
+      close()
+    }
   }
 
   // MARK: Deadlines and appetite

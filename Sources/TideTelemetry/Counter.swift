@@ -13,13 +13,5 @@ struct Counter: ~Copyable, Sendable {
     value.store(value.load(ordering: .relaxed) &+ count, ordering: .relaxed)
   }
 
-  /// Never below zero.
-  @inline(__always) func subtract(_ count: UInt64 = 1) {
-    let now = value.load(ordering: .relaxed)
-    value.store(now > count ? now &- count : 0, ordering: .relaxed)
-  }
-
-  @inline(__always) func set(_ new: UInt64) { value.store(new, ordering: .relaxed) }
-
   @inline(__always) var current: UInt64 { value.load(ordering: .relaxed) }
 }

@@ -24,12 +24,6 @@ final class CounterArray: Sendable {
     cells[index].store(cells[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
   }
 
-  @inline(__always) func subtract(_ amount: UInt64, at index: Int) {
-    assert(index >= 0 && index < count)
-    let now = cells[index].load(ordering: .relaxed)
-    cells[index].store(now > amount ? now &- amount : 0, ordering: .relaxed)
-  }
-
   @inline(__always) func current(at index: Int) -> UInt64 {
     assert(index >= 0 && index < count)
     return cells[index].load(ordering: .relaxed)

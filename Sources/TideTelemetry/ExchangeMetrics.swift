@@ -1,19 +1,17 @@
-/// What is counted for the exchanges of one cluster and dialect on one worker.
-///
-/// Fetched once a generation from `WorkerMetrics.exchanges` and kept; every method is a few plain stores.
-public final class ExchangeMetrics: Sendable {
-  public let cluster: String
-  public let dialect: String
+/// What is counted for the exchanges of one cluster and dialect on one worker. Touched once an exchange, under the lock of its owner.
+struct ExchangeMetrics {
+  struct Ending: Hashable {
+    var outcome: String
+    var statusClass: String
+  }
 
-  static let statusClasses = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
-
-  private let ended = CounterArray(count: ExchangeOutcome.allCases.count * statusClasses.count)
-  let inputTokens = Counter()
-  let outputTokens = Counter()
+  let cluster: String
+  let dialect: String
+  var ended: [Ending: UInt64] = [:]
+  var inputTokens: UInt64 = 0
+  var outputTokens: UInt64 = 0
   let inputTokensPerExchange = Histogram(.tokens)
   let outputTokensPerExchange = Histogram(.tokens)
-  let timeToFirstToken = Histogram(.time)
-  let tokenGap = Histogram(.time)
   let duration = Histogram(.time)
 
   init(cluster: String, dialect: String) {
@@ -21,30 +19,33 @@ public final class ExchangeMetrics: Sendable {
     self.dialect = dialect
   }
 
-  /// Once an exchange, at its end. `status` 0: no head was sent.
-  public func recordEnd(outcome: ExchangeOutcome, status: Int, durationNs: UInt64) {
-    ended.add(1, at: outcome.index * Self.statusClasses.count + Self.statusClass(of: status))
-    duration.record(durationNs)
+  mutating func record(_ record: AccessRecord) {
+    let ending = Ending(outcome: record.outcome, statusClass: Self.statusClass(of: record.status))
+    ended[ending, default: 0] &+= 1
+    duration.record(Self.nanoseconds(ms: record.durationMs))
+    let input = UInt64(clamping: record.tokensIn ?? 0)
+    let output = UInt64(clamping: record.tokensOut ?? 0)
+    inputTokens &+= input
+    outputTokens &+= output
+    if input > 0 || output > 0 {
+      inputTokensPerExchange.record(input)
+      outputTokensPerExchange.record(output)
+    }
   }
 
-  /// Once an exchange, at its end, when its usage is known.
-  public func recordTokens(input: UInt64, output: UInt64) {
-    inputTokens.add(input)
-    outputTokens.add(output)
-    inputTokensPerExchange.record(input)
-    outputTokensPerExchange.record(output)
+  static func statusClass(of status: Int) -> String {
+    switch status {
+    case 100..<200: "1xx"
+    case 200..<300: "2xx"
+    case 300..<400: "3xx"
+    case 400..<500: "4xx"
+    case 500..<600: "5xx"
+    default: "none"
+    }
   }
 
-  public func recordTimeToFirstToken(ns: UInt64) { timeToFirstToken.record(ns) }
-
-  /// The time between two token events as they left.
-  public func recordTokenGap(ns: UInt64) { tokenGap.record(ns) }
-
-  /// How many ended with this outcome and class of status (`2xx`).
-  public func endedCount(_ outcome: ExchangeOutcome, statusClass: String) -> UInt64 {
-    guard let index = Self.statusClasses.firstIndex(of: statusClass) else { return 0 }
-    return ended.current(at: outcome.index * Self.statusClasses.count + index)
+  /// Of a duration that cannot be trusted to be a number, or small.
+  private static func nanoseconds(ms: Double) -> UInt64 {
+    ms > 0 && ms < 1e12 ? UInt64(ms * 1e6) : 0
   }
-
-  private static func statusClass(of status: Int) -> Int { status >= 100 && status < 600 ? status / 100 : 0 }
 }

@@ -49,6 +49,12 @@ public final class Histogram: Sendable {
     total.add(value)
   }
 
+  /// The same value several times.
+  public func record(_ value: UInt64, times: UInt64) {
+    buckets.add(times, at: scale.index(of: value))
+    total.add(value &* times)
+  }
+
   /// What was recorded so far. Taken while the owner records, sum and buckets may differ by the last value.
   public var snapshot: HistogramSnapshot {
     HistogramSnapshot(
@@ -62,6 +68,11 @@ public struct HistogramSnapshot: Sendable, Equatable {
   /// One a bucket, not cumulative; the last is for what is above all bounds.
   public private(set) var counts: [UInt64]
   public private(set) var sum: UInt64
+
+  /// Nothing recorded.
+  init(scale: Histogram.Scale) {
+    self.init(scale: scale, counts: Array(repeating: 0, count: scale.boundCount + 1), sum: 0)
+  }
 
   init(scale: Histogram.Scale, counts: [UInt64], sum: UInt64) {
     self.scale = scale

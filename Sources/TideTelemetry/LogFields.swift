@@ -23,23 +23,34 @@ struct LogFields {
     }
   }
 
-  mutating func add(_ name: String, _ text: String, isQuoted: Bool = true) {
+  mutating func add(_ name: String, _ text: String) {
     key(name)
-    switch style {
-    case .json where isQuoted: LogText.appendJSON(text, to: &line)
-    case .json: line.append(contentsOf: text.utf8)
-    case .text: LogText.appendValue(text, to: &line)
-    }
+    if style == .json { LogText.appendJSON(text, to: &line) } else { LogText.appendValue(text, to: &line) }
   }
 
-  /// Left out when empty; cut when long.
-  mutating func addText(_ name: String, _ text: String) {
-    if !text.isEmpty { add(name, LogText.truncated(text, toBytes: AccessRecord.textByteLimit)) }
+  /// Left out when there is none; cut when long.
+  mutating func addText(_ name: String, _ text: String?, limit: Int = AccessRecord.textByteLimit) {
+    if let text, !text.isEmpty { add(name, LogText.truncated(text, toBytes: limit)) }
   }
 
-  mutating func add(_ name: String, _ number: UInt64) {
+  mutating func add(_ name: String, _ number: some BinaryInteger) {
     key(name)
     line.append(contentsOf: String(number).utf8)
+  }
+
+  mutating func add(_ name: String, _ flag: Bool) {
+    key(name)
+    line.append(contentsOf: (flag ? "true" : "false").utf8)
+  }
+
+  /// Milliseconds with three decimals; 0 for what is not a length of time.
+  mutating func add(_ name: String, ms: Double) {
+    key(name)
+    let microseconds = ms > 0 && ms < 1e12 ? UInt64((ms * 1000).rounded()) : 0
+    let decimals = String(microseconds % 1000)
+    line.append(contentsOf: "\(microseconds / 1000).".utf8)
+    line.append(contentsOf: String(repeating: "0", count: 3 - decimals.utf8.count).utf8)
+    line.append(contentsOf: decimals.utf8)
   }
 
   mutating func add(_ name: String, _ time: UTCTimestamp) {

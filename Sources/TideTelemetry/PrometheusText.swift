@@ -4,15 +4,15 @@
 public enum PrometheusText {
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-  /// - Parameter droppedLogLines: from the log pipeline.
-  public static func render(workers: [WorkerMetrics], process: ProcessMetrics, droppedLogLines: UInt64 = 0) -> String {
+  public static func render(workers: [WorkerMetrics], figures: GatewayFigures) -> String {
     var writer = PrometheusWriter()
-    writer.writeProcess(process, workerCount: workers.count, droppedLogLines: droppedLogLines)
-    writer.writeTraffic(workers)
+    writer.writeProcess(figures, workerCount: workers.count)
+    writer.writeTraffic(figures, workers)
     writer.writeExchanges(workers)
-    writer.writePools(workers)
-    writer.writeHooks(workers)
+    writer.writePools(figures.pools)
+    writer.writeHooks(figures.hooks)
     writer.writeEvents(workers)
+    writer.writeLoops(workers)
     return writer.text
   }
 }

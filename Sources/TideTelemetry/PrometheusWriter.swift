@@ -11,11 +11,11 @@ struct PrometheusWriter {
     text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
   }
 
-  mutating func sample(_ name: String, _ labels: Labels = [], _ value: UInt64) {
-    sample(name, labels, text: String(value))
+  /// `unit`: how many of the value's units make one of the printed unit; 1,000,000,000 prints nanoseconds as seconds.
+  mutating func sample(_ name: String, _ labels: Labels, _ value: UInt64, unit: UInt64 = 1) {
+    sample(name, labels, text: Self.decimal(value, unit: unit))
   }
 
-  /// `unit`: how many of the histogram's units make one of the printed unit; 1,000,000,000 prints nanoseconds as seconds.
   mutating func histogram(_ name: String, _ labels: Labels, _ snapshot: HistogramSnapshot, unit: UInt64 = 1) {
     var cumulative: UInt64 = 0
     for index in 0..<snapshot.scale.boundCount {

@@ -8,17 +8,15 @@ final class AdminServer: HTTPRequestHandler, @unchecked Sendable {
   private let io: Worker
   private let state: GatewayState
   private let workers: [GatewayWorker]
-  private let process: ProcessMetrics
   private let log: GatewayLog
   private var server: HTTPServer?
 
   init(
-    io: Worker, socket: ListeningSocket, state: GatewayState, process: ProcessMetrics, log: GatewayLog,
+    io: Worker, socket: ListeningSocket, state: GatewayState, log: GatewayLog,
     workers: [GatewayWorker]
   ) {
     self.io = io
     self.state = state
-    self.process = process
     self.log = log
     self.workers = workers
     var settings = HTTPServerSettings()
@@ -47,11 +45,11 @@ final class AdminServer: HTTPRequestHandler, @unchecked Sendable {
       collect { [state] figures in answer.send(200, "application/json", state.policiesJSON(figures), on: stream) }
     case "/config": answer.send(200, "text/yaml; charset=utf-8", state.configurationText(), on: stream)
     case "/metrics":
-      collect { [process, log, workers] figures in
+      collect { [state, log, workers] figures in
         answer.send(
           200, PrometheusText.contentType,
-          PrometheusText.render(workers: workers.map(\.metrics), process: process, droppedLogLines: log.droppedCount)
-            + GatewayMetricsText(figures).text, on: stream)
+          PrometheusText.render(
+            workers: workers.map(\.metrics), figures: state.gatewayFigures(figures, droppedLogLines: log.droppedCount)), on: stream)
       }
     case "/":
       answer.send(200, "text/plain", "/healthz\n/readyz\n/policies\n/config\n/metrics\n", on: stream)

@@ -1,7 +1,6 @@
 import TideCore
 import TideDialects
 import TidePolicy
-import TideTelemetry
 
 /// Answers that the gateway or a policy makes, in the client's dialect.
 extension Exchange {

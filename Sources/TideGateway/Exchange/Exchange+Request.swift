@@ -1,7 +1,6 @@
 import TideCore
 import TideDialects
 import TidePolicy
-import TideTelemetry
 
 /// From the head to a parsed request: authentication, then the body.
 extension Exchange {

@@ -1,7 +1,6 @@
 import TideCore
 import TideDialects
 import TidePolicy
-import TideTelemetry
 
 /// The upstream's response on its way to the client.
 extension Exchange {
@@ -220,9 +219,9 @@ extension Exchange {
     tokensOut &+= count
     if lastTokenAt == .zero {
       context.ttftMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
-      metrics?.recordTimeToFirstToken(ns: worker.io.now.nanoseconds(since: startedAt))
+      worker.metrics.recordTimeToFirstToken(nanoseconds: worker.io.now.nanoseconds(since: startedAt))
     } else {
-      metrics?.recordTokenGap(ns: worker.io.now.nanoseconds(since: lastTokenAt))
+      worker.metrics.recordTokenGap(nanoseconds: worker.io.now.nanoseconds(since: lastTokenAt), tokenCount: count)
     }
     lastTokenAt = worker.io.now
   }

@@ -49,7 +49,6 @@ extension Exchange {
         lastActivity = worker.io.now
         pool = pick
         endpointName = pick.endpoint.authority
-        metrics = worker.exchangeMetrics(cluster: pick.endpoint.cluster)
         rearmTimer()
         pick.request(self)
         return

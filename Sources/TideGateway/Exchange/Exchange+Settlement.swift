@@ -10,7 +10,7 @@ extension Exchange {
     guard phase != .settled else { return }
     if phase != .answered {
       outcome = .clientLeft
-      worker.metrics.count(cancel: phase.name)
+      worker.metrics.recordCancel()
     } else if !downstream.output.isEmpty {
       outcome = .clientLeft
     }
@@ -46,28 +46,30 @@ extension Exchange {
   private func accessRecord(tokensIn: Int) -> AccessRecord {
     var record = AccessRecord(time: UTCTimestamp.now())
     record.id = context.id
-    record.outcome = outcome
+    record.outcome = outcome.rawValue
+    record.kind = kind.rawValue
+    record.path = path.path
     record.dialect = context.dialect
-    record.model = context.model ?? ""
+    record.model = context.model
     record.route = routeConfiguration.name
-    record.cluster = context.route.cluster ?? ""
-    record.endpoint = endpointName
+    record.cluster = context.route.cluster
+    record.endpoint = endpointName.isEmpty ? nil : endpointName
     record.method = head.method
     record.status = status
-    if let ttftMs = context.ttftMs { record.timeToFirstTokenMs = UInt64(ttftMs) }
-    record.durationMs = worker.io.now.nanoseconds(since: startedAt) / 1_000_000
-    if tokensIn > 0 { record.inputTokens = UInt64(clamping: tokensIn) }
-    if tokensOut > 0 { record.outputTokens = UInt64(clamping: tokensOut) }
-    record.policyVerdict = verdict
-    record.keyID = context.auth?.keyID ?? ""
-    record.tenant = context.auth?.tenant ?? ""
-    record.clientIP = context.client.ip
+    record.ttftMs = context.ttftMs
+    record.durationMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
+    if tokensIn > 0 { record.tokensIn = tokensIn }
+    if tokensOut > 0 { record.tokensOut = tokensOut }
+    record.verdict = verdict.isEmpty ? nil : verdict
+    record.keyID = context.auth?.keyID
+    record.tenant = context.auth?.tenant
+    record.clientAddress = context.client.ip
     record.clientProtocol = context.client.protocolName
     record.bytesIn = UInt64(context.requestSize)
     record.bytesOut = deliveredByteCount
     record.attempts = attempts
     record.isStreaming = context.isStreaming
-    record.generation = UInt64(generation.generation.number)
+    record.generation = generation.generation.number
     return record
   }
 }

@@ -4,7 +4,6 @@ import TideDialects
 import TideHTTP
 import TideIO
 import TidePolicy
-import TideTelemetry
 
 /// One request and its response, over all attempts: consumer of its downstream stream and of one upstream stream at a time.
 ///
@@ -25,17 +24,6 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case answered
     /// Logged and counted; nothing happens any more.
     case settled
-
-    /// The metrics' word for where a cancel came.
-    var name: String {
-      switch self {
-      case .receiving: "uploading"
-      case .connecting: "connecting"
-      case .awaitingHead: "awaiting_head"
-      case .responding: "streaming"
-      case .answered, .settled: "answered"
-      }
-    }
   }
 
   /// What is done with an upstream's response body.
@@ -88,8 +76,6 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var pool: EndpointPool?
   /// The endpoint of the latest attempt, for the log.
   var endpointName = ""
-  /// The counters of the latest attempt's cluster.
-  var metrics: ExchangeMetrics?
   var targets: [ModelTable.Target] = []
   var targetIndex = 0
   var tried: Set<Endpoint> = []

@@ -1,5 +1,4 @@
 import TideCore
-import TideTelemetry
 
 /// An answer that the gateway makes itself when it cannot serve: what the client's SDK is told, and how it is counted.
 struct LocalFailure {

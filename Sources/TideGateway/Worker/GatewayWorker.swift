@@ -34,7 +34,6 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var servers: [HTTPServer] = []
   private var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
-  private var clusterMetrics: [String: ExchangeMetrics] = [:]
   private var identifiers = ExchangeIdentifiers()
   private var isDraining = false
   private var onDrained: (() -> Void)?
@@ -53,14 +52,6 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     startedWallSeconds = WallClock.seconds()
   }
 
-  /// The counters for exchanges of a cluster; the empty name stands for those that reached none.
-  func exchangeMetrics(cluster: String) -> ExchangeMetrics {
-    if let known = clusterMetrics[cluster] { return known }
-    let made = metrics.exchanges(cluster: cluster, dialect: "openai")
-    clusterMetrics[cluster] = made
-    return made
-  }
-
   var wallSeconds: Int { WallClock.seconds() }
 
   // MARK: Listeners
@@ -69,7 +60,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func listen(name: String, socket: ListeningSocket, tls: TLSServerContext?, settings: HTTPServerSettings) {
     var settings = settings
     settings.onAttack = { [unowned self] row in
-      metrics.count(attack: row)
+      metrics.recordAttack(row)
       log.attack(row, listener: name)
     }
     servers.append(
@@ -81,7 +72,6 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
     let generation = current
     let id = identifiers.next()
-    metrics.add(.exchangesStarted)
     let path: CanonicalPath
     switch CanonicalPath.make(head.path) {
     case .success(let made): path = made
@@ -89,7 +79,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       return refuse(stream, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
     if io.loopLagMs > Self.shedLagMs {
-      metrics.add(.shed)
+      metrics.recordShed("loop_lag")
       return refuse(stream, .overloaded, id: id)
     }
     let host = authorityHost(head.authority)
@@ -111,7 +101,6 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     exchange.position = exchanges.count
     exchanges.append(exchange)
     generation.exchangeCount += 1
-    metrics.raise(.exchangesActive)
     stream.consumer = exchange
     exchange.begin(endStream: endStream)
   }
@@ -123,7 +112,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
   private func refuse(_ stream: HTTPStream, _ failure: LocalFailure, id: String) {
-    metrics.count(refused: failure.code ?? "refused")
+    metrics.recordRefused(failure.code ?? "refused")
     let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
@@ -133,11 +122,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
 
   func settled(_ exchange: Exchange, record: AccessRecord) {
-    metrics.lower(.exchangesActive)
-    let books = exchange.metrics ?? exchangeMetrics(cluster: "")
-    books.recordEnd(
-      outcome: record.outcome, status: record.status, durationNs: io.now.nanoseconds(since: exchange.startedAt))
-    books.recordTokens(input: record.inputTokens ?? 0, output: record.outputTokens ?? 0)
+    metrics.record(record)
     log.access(record)
     let last = exchanges.removeLast()
     if last !== exchange {

@@ -1,0 +1,58 @@
+/// What the metrics show beside the workers' counters: the state of the process, its pools and its hooks, gathered by the gateway.
+public struct GatewayFigures: Sendable {
+  /// The connections to one endpoint, all workers added up or one worker's; equal labels are added up when they are printed.
+  public struct Pool: Sendable {
+    public var cluster: String
+    public var endpoint: String
+    public var connections = 0
+    /// Attempts that hold a stream or connection now.
+    public var streams = 0
+    /// Exchanges that wait for one.
+    public var waiting = 0
+    public var opened: UInt64 = 0
+    public var reused: UInt64 = 0
+    public var failed: UInt64 = 0
+    public var retired: UInt64 = 0
+
+    public init(cluster: String, endpoint: String) {
+      self.cluster = cluster
+      self.endpoint = endpoint
+    }
+  }
+
+  /// What one hook of one policy binding cost.
+  public struct Hook: Sendable {
+    public var binding: String
+    public var hook: String
+    public var calls: UInt64 = 0
+    public var totalNs: UInt64 = 0
+    public var errors: UInt64 = 0
+    /// Errors that were aborts for time or memory.
+    public var aborts: UInt64 = 0
+    public var skipped: UInt64 = 0
+
+    public init(binding: String, hook: String) {
+      self.binding = binding
+      self.hook = hook
+    }
+  }
+
+  public var version = ""
+  /// Seconds since 1970.
+  public var startTime: UInt64 = 0
+  /// The generation that new exchanges follow.
+  public var generation = 0
+  /// How many generations still have exchanges, the current one included.
+  public var generationsAlive = 0
+  public var reloads: UInt64 = 0
+  public var reloadFailures: UInt64 = 0
+  public var droppedLogLines: UInt64 = 0
+  public var exchangesOpen = 0
+  public var connectionsOpen = 0
+  public var connectionsAccepted: UInt64 = 0
+  public var connectionsRefused: UInt64 = 0
+  public var pools: [Pool] = []
+  public var hooks: [Hook] = []
+
+  public init() {}
+}
