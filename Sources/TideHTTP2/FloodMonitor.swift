@@ -2,8 +2,8 @@ import TideCore
 
 /// Counts what a peer may do only so often on one connection, and says when it was too often.
 ///
-/// Pure: the caller brings the clock. The limits are those of the design's section on HTTP/2 set-up; each function returns
-/// false when its limit is passed, and the caller then closes the connection.
+/// Pure: the caller brings the clock. The limits are those of the design's section on HTTP/2 set-up; each function
+/// returns false when its limit is passed, and the caller then closes the connection.
 struct FloodMonitor {
   static let continuationLimit = 8
   static let refusalLimit = 100
@@ -15,6 +15,7 @@ struct FloodMonitor {
   private var pings: TokenBucket
   private var settings: TokenBucket
   private var overhead: TokenBucket
+  private var resets: TokenBucket
   /// Payload bytes of HEADERS, CONTINUATION and DATA begun but not yet taken off the bytes fed in.
   private var exemptByteCount = 0
   private var windowUpdateCount = 0
@@ -30,12 +31,17 @@ struct FloodMonitor {
     glitches = TokenBucket(capacity: 100, perSecond: 10, now: now)
     pings = TokenBucket(capacity: 200, perSecond: 50, now: now)
     settings = TokenBucket(capacity: 20, perSecond: 1, now: now)
+    resets = TokenBucket(capacity: 200, perSecond: 33, now: now)
     overhead = TokenBucket(capacity: 256 * 1024, perSecond: 16 * 1024, now: now)
   }
 
   mutating func glitch(now: MonotonicTime) -> Bool { glitches.take(1, now: now) }
   mutating func ping(now: MonotonicTime) -> Bool { pings.take(1, now: now) }
   mutating func settings(now: MonotonicTime) -> Bool { settings.take(1, now: now) }
+
+  /// Whether one more RST_STREAM is no rapid reset. nghttp2 has the same limiter, but it counts by the wall clock's
+  /// whole seconds and stops counting once its GOAWAY is queued, sent or not.
+  mutating func reset(now: MonotonicTime) -> Bool { resets.take(1, now: now) }
 
   mutating func refusal() -> Bool {
     refusalCount &+= 1

@@ -2,7 +2,8 @@ import CNghttp2
 
 /// What all sessions of the process share: nghttp2's callback table and options, made once and never changed.
 enum HTTP2Library {
-  // nghttp2 copies both on `nghttp2_session_*_new2` and only reads them; after their one-time initialisation nobody writes.
+  // nghttp2 copies both on `nghttp2_session_*_new2` and only reads them; after their one-time initialisation nobody
+  // writes.
   private nonisolated(unsafe) static let callbacks: OpaquePointer = HTTP2Session.makeCallbacks()
   private nonisolated(unsafe) static let serverOptions: OpaquePointer = makeOptions(.server)
   private nonisolated(unsafe) static let clientOptions: OpaquePointer = makeOptions(.client)

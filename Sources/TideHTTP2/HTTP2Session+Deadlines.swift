@@ -1,7 +1,8 @@
 import CNghttp2
 import TideCore
 
-/// What happens because time passes: absolute deadlines of the handshake and of header blocks, the stall rule, the drain.
+/// What happens because time passes: absolute deadlines of the handshake and of header blocks, the stall rule, the
+/// drain.
 extension HTTP2Session {
   static let handshakeLimitMs = 10_000
   private static let headerBlockLimitMs = 10_000
@@ -83,8 +84,8 @@ extension HTTP2Session {
     stallScanDeadline = now.advanced(byMs: Self.stallScanMs)
   }
 
-  /// Ends the streams whose peer took less than 256 bytes a second over 30 seconds while there was more to take, whatever
-  /// WINDOW_UPDATEs came.
+  /// Ends the streams whose peer took less than 256 bytes a second over 30 seconds while there was more to take,
+  /// whatever WINDOW_UPDATEs came.
   private func scanForStalls() {
     stallScanDeadline = live.isEmpty ? .distantFuture : now.advanced(byMs: Self.stallScanMs)
     var index = live.count

@@ -6,7 +6,8 @@ extension HTTP2Session {
   /// Downstream bytes enter nghttp2 in slices, with the queue and the buckets checked after each.
   private static let serverSliceByteCount = 16 * 1024
   private static let clientSliceByteCount = 2 << 20
-  /// Control frames that may wait to be sent. A client answers many streams at once, a server's peer is not to be trusted.
+  /// Control frames that may wait to be sent. A client answers many streams at once, a server's peer is not to be
+  /// trusted.
   private static let serverQueueLimit = 1_000
   private static let clientQueueLimit = 10_000
   private static let interimLimit: UInt32 = 10
@@ -63,6 +64,7 @@ extension HTTP2Session {
       // An engine that sends each token alone does nothing wrong; only a client's frame headers are overhead.
       monitor.exempt(header.length &+ (role == .client && header.length > 0 ? 9 : 0))
       checkAnnouncedLength(header)
+      checkWindow(header)
     case NGHTTP2_HEADERS:
       monitor.exempt(header.length)
       monitor.beginBlock()
@@ -78,6 +80,7 @@ extension HTTP2Session {
       if !monitor.priority() { glitch() }
     case NGHTTP2_RST_STREAM:
       counters.resetsReceived &+= 1
+      if role == .server, !monitor.reset(now: now) { failAttack("resets") }
     case NGHTTP2_SETTINGS:
       if !isAcknowledgement, !monitor.settings(now: now) { failAttack("settings") }
     case NGHTTP2_PING:
@@ -150,8 +153,8 @@ extension HTTP2Session {
     return callbackResult
   }
 
-  /// The peer broke the rules of one stream: its consumer hears so now and not when RST_STREAM gets out, for a peer that
-  /// does not read must not keep the other side of the exchange running.
+  /// The peer broke the rules of one stream: its consumer hears so now and not when RST_STREAM gets out, for a peer
+  /// that does not read must not keep the other side of the exchange running.
   func streamIsFaulty(_ stream: HTTPStream) {
     if !stream.flags.contains(.isGlitchCounted) {
       stream.flags.insert(.isGlitchCounted)
@@ -170,6 +173,15 @@ extension HTTP2Session {
     guard header.length > stream.carrierAwaited || (isEnd && header.length != stream.carrierAwaited) else { return }
     submitReset(stream, .protocolError)
     streamIsFaulty(stream)
+  }
+
+  /// DATA beyond what the stream's window can have had room for. nghttp2 would end the stream; a peer that cannot count
+  /// cannot be talked to at all.
+  private func checkWindow(_ header: nghttp2_frame_hd) {
+    guard settings.initialWindowSize >= 65_535, let stream = liveStream(header.stream_id),
+      stream.unreturnedCredit &+ header.length > settings.initialWindowSize
+    else { return }
+    fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR)
   }
 
   func bodyReceived(id: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {

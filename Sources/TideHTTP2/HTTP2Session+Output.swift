@@ -14,8 +14,8 @@ extension HTTP2Session {
 
   /// Writes as much as there is and `buffer` (1 KiB at least) takes. 0 when nothing can go out now.
   ///
-  /// DATA is copied once, from the stream's queue to `buffer`. Afterwards each stream that bytes were taken from hears so
-  /// once.
+  /// DATA is copied once, from the stream's queue to `buffer`. Afterwards each stream that bytes were taken from hears
+  /// so once.
   public func produce(into buffer: UnsafeMutableRawBufferPointer, now: MonotonicTime) -> Int {
     guard let session, !isTerminated else { return 0 }
     self.now = now

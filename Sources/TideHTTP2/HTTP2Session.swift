@@ -7,8 +7,8 @@ import TideCore
 /// nghttp2 judges the protocol; this class adds what it leaves open: limits against floods, deadlines, the checks of a
 /// request head, windows that follow the consumer, and exactly one end for every stream.
 ///
-/// A consumer may call any stream method from inside any event, and the owner may call `terminate` from inside any call of
-/// this class: what cannot be done inside an nghttp2 callback is kept for `settle`.
+/// A consumer may call any stream method from inside any event, and the owner may call `terminate` from inside any call
+/// of this class: what cannot be done inside an nghttp2 callback is kept for `settle`.
 public final class HTTP2Session: StreamCarrier {
   public let role: HTTP2Role
   public let settings: HTTP2Settings

@@ -20,8 +20,8 @@ public struct HTTP2Settings: Sendable, Equatable {
   /// Client: how fast the budget of cancels refills.
   public var resetBudgetPerSecond = 16
 
-  /// The defaults of one role: 100 streams and 1 MiB a connection downstream; as many streams as the engine announces and
-  /// 16 MiB a connection upstream. 64 KiB a stream both ways.
+  /// The defaults of one role: 100 streams and 1 MiB a connection downstream; as many streams as the engine announces
+  /// and 16 MiB a connection upstream. 64 KiB a stream both ways.
   public init(role: HTTP2Role) {
     if role == .client {
       maxConcurrentStreams = 1024

@@ -1,6 +1,7 @@
 import TideCore
 
-/// One header block while it is being received. A session has at most one at a time, since HTTP/2 allows no interleaving.
+/// One header block while it is being received. A session has at most one at a time, since HTTP/2 allows no
+/// interleaving.
 ///
 /// Stops storing at the limits, and goes on counting: the table of HPACK must see the whole block.
 final class HeaderBlock {

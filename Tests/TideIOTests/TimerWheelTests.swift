@@ -108,6 +108,8 @@ import Testing
   @Test func targetsMayScheduleAndCancelWhileFiring() {
     let wheel = TimerWheel(now: Self.at(0))
     let log = Log()
+    // It holds itself through the closure.
+    defer { log.onFire = nil }
     var victim = TimerToken.none
     log.onFire = { kind in
       if kind == 1 {

@@ -90,6 +90,8 @@ struct ChatEvent {
       if scanner.equals(key, "choices") {
         if scanner.peek() == .array {
           guard scanner.enterArray() else { return false }
+          // Dropping a choice counts on one array.
+          if hasChoices { isAmbiguous = true }
           hasChoices = true
           while scanner.nextElement() { decodeChoice(&scanner) }
         } else {

@@ -67,7 +67,8 @@ public final class ChatRequest {
       }
     }
     return ChatRequest(
-      object: object, messagesRange: messagesRange, messageRanges: ranges, messages: messages, model: model, stream: stream,
+      object: object, messagesRange: messagesRange, messageRanges: ranges, messages: messages, model: model,
+      stream: stream,
       n: n, includeUsage: includeUsage)
   }
 
@@ -132,7 +133,9 @@ public final class ChatRequest {
 
   /// Where `tools` stands in the request as it came; nil when it has none, or an empty list.
   public var toolsRange: Range<Int>? {
-    object.originalRange("tools").flatMap { object.bytes[$0.lowerBound] == UInt8(ascii: "[") && $0.count > 2 ? $0 : nil }
+    object.originalRange("tools").flatMap {
+      object.bytes[$0.lowerBound] == UInt8(ascii: "[") && $0.count > 2 ? $0 : nil
+    }
   }
 
   public var hasTools: Bool { toolsRange != nil || (object.value("tools")?.count ?? 0) > 2 }

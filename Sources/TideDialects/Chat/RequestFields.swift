@@ -30,7 +30,8 @@ enum RequestFields {
   static func includeUsage(_ object: JSONObject) throws(RequestProblem) -> Bool {
     guard let json = object.value("stream_options"), !json.elementsEqual("null".utf8) else { return false }
     guard json.first == UInt8(ascii: "{") else {
-      throw RequestProblem(message: "'stream_options' must be an object.", param: "stream_options", code: "invalid_type")
+      throw RequestProblem(
+        message: "'stream_options' must be an object.", param: "stream_options", code: "invalid_type")
     }
     switch JSONObject.parse(Array(json), strict: ["include_usage"]) {
     case .failure(let problem): throw problem

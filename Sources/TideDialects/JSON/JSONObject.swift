@@ -65,7 +65,8 @@ struct JSONObject {
 
   static func duplicate(_ name: String) -> RequestProblem {
     RequestProblem(
-      message: "The key '\(name.prefix(64))' appears more than once.", param: String(name.prefix(64)), code: "duplicate_key")
+      message: "The key '\(name.prefix(64))' appears more than once.", param: String(name.prefix(64)),
+      code: "duplicate_key")
   }
 
   /// The value of `name` as JSON; nil when there is none.

@@ -294,7 +294,8 @@ public struct JSONScanner {
   private func escapeEnd(_ start: Int) -> Int? {
     guard start &+ 1 < count else { return nil }
     switch bytes[start &+ 1] {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+      UInt8(ascii: "n"),
       UInt8(ascii: "r"), UInt8(ascii: "t"):
       return start &+ 2
     case UInt8(ascii: "u"):

@@ -7,7 +7,9 @@ public enum UTF8Text {
     let count = text.count
     var cursor = 0
     while cursor < count {
-      while count &- cursor >= 8, UnsafeRawPointer(base + cursor).loadUnaligned(as: UInt64.self) & 0x8080_8080_8080_8080 == 0 {
+      while count &- cursor >= 8,
+        UnsafeRawPointer(base + cursor).loadUnaligned(as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+      {
         cursor &+= 8
       }
       guard cursor < count else { break }

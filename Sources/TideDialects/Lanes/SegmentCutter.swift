@@ -50,7 +50,8 @@ struct SegmentCutter {
     if lead < 0x80 {
       let kind: Class
       switch lead {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"),
         UInt8(ascii: "_"):
         kind = .word
       case UInt8(ascii: "'"): kind = .apostrophe
@@ -81,7 +82,8 @@ struct SegmentCutter {
     }
     guard let scalar = Unicode.Scalar(value) else { return .other }
     switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark, .spacingMark,
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark,
+      .spacingMark,
       .enclosingMark, .decimalNumber, .letterNumber, .otherNumber, .connectorPunctuation:
       return .word
     default: return .other
@@ -141,7 +143,9 @@ struct SegmentCutter {
   private mutating func nextLine() -> Segment? {
     let start = cursor
     let available = count &- start
-    let feed = memchr(bytes + start, 0x0A, available).map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - bytes }
+    let feed = memchr(bytes + start, 0x0A, available).map {
+      UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - bytes
+    }
     guard let feed else {
       if available > maxHeld &+ 1 { return segment(to: boundary(start &+ maxHeld, after: start), isUnit: true) }
       return isEnd ? segment(to: count, isUnit: true) : nil
@@ -207,6 +211,12 @@ struct SegmentCutter {
     while end > start, end < count, steps < 3, bytes[end] & 0xC0 == 0x80 {
       end &-= 1
       steps &+= 1
+    }
+    // At the end of what is there a character may have begun whose rest is still to come.
+    if end == count, !isEnd {
+      var lead = end &- 1
+      while lead > start, end &- lead < 4, bytes[lead] & 0xC0 == 0x80 { lead &-= 1 }
+      if UTF8Text.sequence(bytes + lead, end &- lead) < 0 { end = lead }
     }
     if end > start { return end }
     let length = UTF8Text.sequence(bytes + start, count &- start)

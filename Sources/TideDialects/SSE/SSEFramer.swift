@@ -152,7 +152,9 @@ public struct SSEFramer: ~Copyable {
   /// The offset of the first CR or LF at or after `start`; `count` when there is none.
   @inline(__always)
   private static func lineEnd(_ bytes: UnsafePointer<UInt8>, _ start: Int, _ count: Int) -> Int {
-    let feed = memchr(bytes + start, 0x0A, count &- start).map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - bytes }
+    let feed = memchr(bytes + start, 0x0A, count &- start).map {
+      UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - bytes
+    }
     let limit = feed ?? count
     let carriage = memchr(bytes + start, 0x0D, limit &- start).map {
       UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - bytes

@@ -1,13 +1,12 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// The only inlet of a worker from other threads: messages in order, and an eventfd that wakes the poller.
 final class Mailbox: Sendable {
   typealias Message = @Sendable (Worker) -> Void
 
   let descriptor: Int32
-  private let messages = Mutex<[Message]>([])
+  private let messages = Locked<[Message]>([])
 
   init() {
     descriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))

@@ -137,11 +137,16 @@ public final class Worker: @unchecked Sendable {
     turnEnded = .now()
     while !stopRequested.load(ordering: .acquiring) { turn() }
     for message in mailbox.take() { message(self) }
-    while let target = firstTarget?.takeUnretainedValue() {
-      target.workerStops()
-      if !target.isRetired { retire(target) }
+    // What closes may open something in its place; that is closed as well, but not for ever.
+    var rounds = 8
+    while firstTarget != nil, rounds > 0 {
+      rounds -= 1
+      while let target = firstTarget?.takeUnretainedValue() {
+        target.workerStops()
+        if !target.isRetired { retire(target) }
+      }
+      bury()
     }
-    bury()
     busySince.store(0, ordering: .relaxed)
     clinux_set_current_worker(nil)
   }

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 import TideCore
 
 /// Why a host name has no address.
@@ -29,7 +28,7 @@ public final class Resolver: Sendable {
     var hasThread = false
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   public init() {}
 

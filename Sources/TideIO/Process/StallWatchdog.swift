@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 import TideCore
 
 /// Ends the process when a worker has been in one turn for too long (robustness.md section 5): its clients are better

@@ -1,0 +1,106 @@
+import TideCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs the texts of one answer through its processor, lane by lane.
+///
+/// Owned by the answer's stream or body; its buffers are the worker's `DialectScratch`.
+struct ChatLanes {
+  struct Lane {
+    var id: LaneID
+    var key: ChatEvent.TextKey
+    var text = LaneText()
+    var hasEnded = false
+  }
+
+  /// More lanes than any answer has; an upstream that opens more is not one.
+  static let laneLimit = 1024
+
+  let processor: LaneProcessor
+  let channels: ChannelSet
+  private(set) var lanes = ContiguousArray<Lane>()
+
+  init(_ processor: LaneProcessor) {
+    self.processor = processor
+    channels = processor.channels
+  }
+
+  /// The lane of a text; nil when there are too many.
+  mutating func lane(choice: Int32, key: ChatEvent.TextKey) -> Int? {
+    var block: Int32 = 0
+    for index in lanes.indices where lanes[index].id.choice == choice {
+      if lanes[index].key == key { return index }
+      if lanes[index].key.channel == key.channel { block &+= 1 }
+    }
+    guard lanes.count < Self.laneLimit else { return nil }
+    lanes.append(Lane(id: LaneID(choice: choice, block: block, channel: key.channel), key: key))
+    return lanes.count &- 1
+  }
+
+  /// Feeds the content of one JSON string and, with `isLast`, ends the lane after it.
+  ///
+  /// What the client is to see stands in `scratch.emitted` then, valid UTF-8.
+  /// - Returns: the processor's step, and whether what came is what goes.
+  mutating func run(
+    _ lane: Int, _ content: UnsafeRawBufferPointer, hasEscapes: Bool, isLast: Bool, _ scratch: DialectScratch
+  ) -> (step: LaneStep, isUnchanged: Bool) {
+    scratch.emitted.removeAll()
+    let id = lanes[lane].id
+    var isExact = true
+    var text = content
+    if hasEscapes || !lanes[lane].text.isClear || UTF8Text.validPrefix(content) != content.count {
+      scratch.decoded.removeAll()
+      isExact = lanes[lane].text.isClear
+      if !lanes[lane].text.append(content, into: &scratch.decoded) { isExact = false }
+      if isLast, !lanes[lane].text.isClear {
+        lanes[lane].text.end(into: &scratch.decoded)
+        isExact = false
+      }
+      if !lanes[lane].text.isClear { isExact = false }
+      text = scratch.decoded.readableBytes
+    }
+    var step = LaneStep.proceed
+    if !text.isEmpty { step = processor.laneDelta(id, text, into: &scratch.emitted) }
+    if step == .proceed, isLast {
+      lanes[lane].hasEnded = true
+      step = processor.laneEnd(id, into: &scratch.emitted)
+    }
+    let isValid = Self.validate(scratch)
+    let emitted = scratch.emitted.readableBytes
+    let isSame =
+      isValid && emitted.count == text.count
+      && (text.isEmpty || memcmp(emitted.baseAddress!, text.baseAddress!, text.count) == 0)
+    return (step, isExact && isSame)
+  }
+
+  /// Ends a lane; what it releases stands in `scratch.emitted`.
+  mutating func end(_ lane: Int, _ scratch: DialectScratch) -> LaneStep {
+    guard !lanes[lane].hasEnded else {
+      scratch.emitted.removeAll()
+      return .proceed
+    }
+    return run(lane, UnsafeRawBufferPointer(start: nil, count: 0), hasEscapes: false, isLast: true, scratch).step
+  }
+
+  /// Marks every lane of a choice as ended without asking the processor: what it holds is given up.
+  mutating func abandon(choice: Int32) {
+    for index in lanes.indices where lanes[index].id.choice == choice { lanes[index].hasEnded = true }
+  }
+
+  mutating func abandon(_ lane: Int) { lanes[lane].hasEnded = true }
+
+  /// Makes what the processor appended valid UTF-8; false when it was not.
+  private static func validate(_ scratch: DialectScratch) -> Bool {
+    let emitted = scratch.emitted.readableBytes
+    if UTF8Text.validPrefix(emitted) == emitted.count { return true }
+    scratch.repaired.removeAll()
+    var repair = UTF8Repair()
+    repair.append(emitted, into: &scratch.repaired)
+    repair.end(into: &scratch.repaired)
+    scratch.emitted.removeAll()
+    scratch.emitted.append(scratch.repaired.readableBytes)
+    return false
+  }
+}

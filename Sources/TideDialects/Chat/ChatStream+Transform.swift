@@ -1,0 +1,281 @@
+import TideCore
+
+/// The path of events that are decoded.
+extension ChatStream {
+  /// Decodes one event, runs its texts, and writes what is left of it.
+  func transform(_ event: SSEEvent, into out: inout ByteQueue) {
+    lastWasForwarded = false
+    guard scratch.event.decode(event.data) else {
+      // Without filters nothing can be bypassed: what cannot be read is the client's to judge.
+      if lanes == nil { return forward(event, into: &out) }
+      progress = .failed(.malformed)
+      return
+    }
+    scratch.replacements.removeAll()
+    scratch.splices.removeAll(keepingCapacity: true)
+    let hasUsage = scratch.event.usageStart >= 0
+    let hasError = scratch.event.errorStart >= 0
+    if hasUsage, let usage = TokenUsage(chat: slice(event.data, scratch.event.usageStart, scratch.event.usageEnd)) {
+      reportedUsage = usage
+    }
+    if scratch.event.choices.isEmpty, hasUsage, !hasError {
+      releaseFinish(into: &out)
+      if progress.isOver || options.stripUsage { return }
+    }
+    if template == nil, !scratch.event.choices.isEmpty, lanes != nil {
+      template = ChatTemplate(event.data, renameModel: options.renameModel)
+    }
+    let outcome = runChoices(event.data, into: &out)
+    if outcome == .failed {
+      progress = .failed(.policy)
+      return
+    }
+    if hasError { noteError(event.data) }
+    write(event, hasNews: hasUsage || hasError, into: &out)
+    if case .cut(let choice, let lane) = outcome { return finishCut(choice: choice, lane: lane, into: &out) }
+    if hasError { progress = .failed(.upstreamError) }
+  }
+
+  private enum Outcome: Equatable {
+    case proceed, failed
+    case cut(choice: Int32, lane: Int)
+  }
+
+  /// Runs every choice; notes replacements in the event's texts and cuts in the splices.
+  private func runChoices(_ data: UnsafeRawBufferPointer, into out: inout ByteQueue) -> Outcome {
+    var hasContent = false
+    var outcome = Outcome.proceed
+    for place in scratch.event.choices.indices {
+      let choice = scratch.event.choices[place]
+      guard grammar.begin(choice.index) else {
+        scratch.event.choices[place].isDropped = true
+        continue
+      }
+      if choice.hasToolCalls { hasContent = true }
+      let isNewRole = choice.hasRole && grammar.noteRole(choice.index)
+      var carriesNews = choice.hasOther || choice.isFinish || isNewRole
+      var isEdited = false
+      var isEmptied = true
+      for text in choice.firstText..<choice.endText {
+        let item = scratch.event.texts[text]
+        if item.isEmpty { continue }
+        hasContent = true
+        if item.key == .legacyText { isLegacy = true }
+        guard lanes != nil, lanes!.channels.contains(item.key.channel) else {
+          carriesNews = true
+          deliveredTextBytes &+= item.string.end &- item.string.start
+          continue
+        }
+        if outcome != .proceed {
+          // The answer was cut before this text.
+          replace(text, with: UnsafeRawBufferPointer(start: nil, count: 0))
+          isEdited = true
+          continue
+        }
+        guard let lane = lanes!.lane(choice: choice.index, key: item.key) else { return .failed }
+        let isLast = choice.isFinish && !hasLaterText(of: item.key, after: text, choice.endText)
+        let content = slice(data, item.string.start, item.string.end)
+        let result = lanes!.run(lane, content, hasEscapes: item.string.hasEscapes, isLast: isLast, scratch)
+        if result.step == .fail { return .failed }
+        let emitted = scratch.emitted.readableBytes
+        deliveredTextBytes &+= emitted.count
+        if !emitted.isEmpty { isEmptied = false }
+        if !result.isUnchanged {
+          replace(text, with: emitted)
+          isEdited = true
+        }
+        if result.step == .cut { outcome = .cut(choice: choice.index, lane: lane) }
+      }
+      if choice.isFinish {
+        if outcome == .proceed {
+          outcome = endLanes(of: choice.index, into: &out)
+          if outcome == .failed { return .failed }
+        }
+        if outcome == .proceed {
+          grammar.finish(choice.index, reason(choice, data))
+        } else {
+          // The finish that was to come gives way to the cut's.
+          splice(choice.finishStart, choice.finishEnd, with: "null")
+          carriesNews = choice.hasOther || isNewRole
+          isEdited = true
+        }
+      }
+      if isEdited, choice.logprobsStart >= 0 {
+        scratch.splices.append(.removal(choice.logprobsStart, choice.logprobsEnd))
+      }
+      scratch.event.choices[place].isDropped = isEdited && isEmptied && !carriesNews
+    }
+    if hasContent { contentEventCount &+= 1 }
+    return outcome
+  }
+
+  /// Ends a choice's lanes and sends what they release as events of their own.
+  private func endLanes(of choice: Int32, into out: inout ByteQueue) -> Outcome {
+    guard lanes != nil else { return .proceed }
+    for lane in lanes!.lanes.indices where lanes!.lanes[lane].id.choice == choice {
+      let step = lanes!.end(lane, scratch)
+      writeEmitted(lane, into: &out)
+      if step == .fail { return .failed }
+      if step == .cut { return .cut(choice: choice, lane: lane) }
+    }
+    return .proceed
+  }
+
+  /// Sends what the processor appended for a lane as an event of its own.
+  func writeEmitted(_ lane: Int, into out: inout ByteQueue) {
+    let emitted = scratch.emitted.readableBytes
+    guard !emitted.isEmpty, let item = lanes?.lanes[lane] else { return }
+    writeText(emitted, choice: item.id.choice, key: item.key, into: &out)
+  }
+
+  func writeText(_ text: UnsafeRawBufferPointer, choice: Int32, key: ChatEvent.TextKey, into out: inout ByteQueue) {
+    guard !text.isEmpty else { return }
+    let withRole = grammar.noteRole(choice)
+    currentTemplate.writeText(text, choice: choice, key: key, withRole: withRole, into: &out)
+    deliveredTextBytes &+= text.count
+    lastWasForwarded = false
+  }
+
+  /// The shared members, made up when the upstream has sent no event yet.
+  var currentTemplate: ChatTemplate {
+    template ?? ChatTemplate(id: "chatcmpl-tidegate", model: options.renameModel ?? "", created: 0)
+  }
+
+  private func hasLaterText(of key: ChatEvent.TextKey, after text: Int, _ end: Int) -> Bool {
+    var next = text &+ 1
+    while next < end {
+      let item = scratch.event.texts[next]
+      if item.key == key, !item.isEmpty { return true }
+      next &+= 1
+    }
+    return false
+  }
+
+  private func replace(_ text: Int, with content: UnsafeRawBufferPointer) {
+    let start = scratch.replacements.byteCount
+    JSONText.escape(content, into: &scratch.replacements)
+    scratch.event.texts[text].replacementStart = start
+    scratch.event.texts[text].replacementEnd = scratch.replacements.byteCount
+    let string = scratch.event.texts[text].string
+    scratch.splices.append(
+      JSONSplice(
+        start: string.start, end: string.end, replacementStart: start, replacementEnd: scratch.replacements.byteCount))
+  }
+
+  private func splice(_ start: Int, _ end: Int, with text: StaticString) {
+    let from = scratch.replacements.byteCount
+    scratch.replacements.append(text)
+    scratch.splices.append(
+      JSONSplice(start: start, end: end, replacementStart: from, replacementEnd: scratch.replacements.byteCount))
+  }
+
+  private func reason(_ choice: ChatEvent.Choice, _ data: UnsafeRawBufferPointer) -> String {
+    guard choice.finishEnd &- choice.finishStart > 2 else { return "" }
+    return JSONText.string(slice(data, choice.finishStart &+ 1, choice.finishEnd &- 1))
+  }
+
+  // MARK: Writing
+
+  /// Writes the event in hand with its edits, or nothing when it has nothing left to say.
+  private func write(_ event: SSEEvent, hasNews: Bool, into out: inout ByteQueue) {
+    let choices = scratch.event.choices
+    let droppedCount = choices.reduce(0) { $0 &+ ($1.isDropped ? 1 : 0) }
+    if droppedCount > 0 {
+      if droppedCount == choices.count, !hasNews { return }
+      cutDroppedChoices()
+    }
+    if !scratch.splices.isEmpty, scratch.event.obfuscationStart >= 0 {
+      scratch.splices.append(.removal(scratch.event.obfuscationStart, scratch.event.obfuscationEnd))
+    }
+    if let name = options.renameModel, let model = scratch.event.model { rename(model, to: name) }
+    let waits = options.holdFinishForUsage && !answerHasEnded && choices.contains { $0.isFinish && !$0.isDropped }
+    if waits {
+      writeSpliced(event, into: &heldFinish)
+    } else {
+      writeSpliced(event, into: &out)
+      lastWasForwarded = event.dataLineCount == 1 || scratch.splices.isEmpty
+    }
+  }
+
+  private func writeSpliced(_ event: SSEEvent, into out: inout ByteQueue) {
+    if scratch.splices.isEmpty { return out.append(event.raw) }
+    sortSplices()
+    guard let offset = event.dataOffset else {
+      // Several data lines: written as one, the line feeds between tokens as spaces.
+      if !event.name.isEmpty {
+        out.append("event: ")
+        out.append(event.name)
+        out.append("\n")
+      }
+      out.append("data: ")
+      writeData(event.data, joinsLines: true, into: &out)
+      return out.append("\n\n")
+    }
+    out.append(slice(event.raw, 0, offset))
+    writeData(event.data, joinsLines: false, into: &out)
+    out.append(slice(event.raw, offset &+ event.data.count, event.raw.count))
+  }
+
+  private func writeData(_ data: UnsafeRawBufferPointer, joinsLines: Bool, into out: inout ByteQueue) {
+    let replacements = scratch.replacements.readableBytes
+    var cursor = 0
+    for splice in scratch.splices where splice.start >= cursor {
+      append(slice(data, cursor, splice.start), joinsLines, into: &out)
+      out.append(slice(replacements, splice.replacementStart, splice.replacementEnd))
+      cursor = splice.end
+    }
+    append(slice(data, cursor, data.count), joinsLines, into: &out)
+  }
+
+  private func append(_ bytes: UnsafeRawBufferPointer, _ joinsLines: Bool, into out: inout ByteQueue) {
+    guard joinsLines else { return out.append(bytes) }
+    for byte in bytes { out.append(byte: byte == 0x0A ? 0x20 : byte) }
+  }
+
+  /// Splices come nearly sorted, a handful at the most: an insertion sort.
+  private func sortSplices() {
+    guard scratch.splices.count > 1 else { return }
+    for index in 1..<scratch.splices.count {
+      var place = index
+      while place > 0, scratch.splices[place].start < scratch.splices[place &- 1].start {
+        scratch.splices.swapAt(place, place &- 1)
+        place &-= 1
+      }
+    }
+  }
+
+  /// Cuts the choices that the client must not see out of their array, each with one comma.
+  private func cutDroppedChoices() {
+    let choices = scratch.event.choices
+    var hasKept = false
+    for place in choices.indices {
+      guard choices[place].isDropped else {
+        hasKept = true
+        continue
+      }
+      let start = hasKept ? choices[place &- 1].end : choices[place].start
+      let end = hasKept || place &+ 1 == choices.count ? choices[place].end : choices[place &+ 1].start
+      // Edits inside give way to the cut.
+      scratch.splices.removeAll { $0.start >= start && $0.end <= end }
+      scratch.splices.append(.removal(start, end))
+    }
+  }
+
+  private func rename(_ model: JSONString, to name: String) {
+    let start = scratch.replacements.byteCount
+    var copy = name
+    copy.withUTF8 { JSONText.escape(UnsafeRawBufferPointer($0), into: &scratch.replacements) }
+    scratch.splices.append(
+      JSONSplice(
+        start: model.start, end: model.end, replacementStart: start, replacementEnd: scratch.replacements.byteCount))
+  }
+
+  private func noteError(_ data: UnsafeRawBufferPointer) {
+    upstreamErrorCode = ErrorShape.code(slice(data, scratch.event.errorStart, scratch.event.errorEnd))
+  }
+
+  @inline(__always)
+  func slice(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+  }
+}
