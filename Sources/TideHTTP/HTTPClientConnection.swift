@@ -35,14 +35,16 @@ public final class HTTPClientConnection: HTTPConnection {
   /// Streams opened over its life.
   public private(set) var requestCount: UInt64 = 0
 
+  /// - Parameter localAddress: the source address, for a client that needs more ports than one address has.
   public init(
     worker: Worker, address: SocketAddress, choice: HTTPVersionChoice, tls: TLSClientContext?, serverName: String?,
-    owner: any HTTPClientConnectionOwner
+    owner: any HTTPClientConnectionOwner, localAddress: SocketAddress? = nil
   ) {
     self.owner = owner
     self.choice = choice
     isSecure = tls != nil
-    super.init(worker: worker, connectingTo: address, tls: tls, serverName: serverName)
+    super.init(
+      worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress)
   }
 
   /// Whether TCP, TLS and ALPN are done.
