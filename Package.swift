@@ -43,6 +43,11 @@ let package = Package(
     .target(
       name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects"], swiftSettings: swift),
     .target(
+      name: "TideBench",
+      dependencies: [
+        "TideCore", "TideIO", "TideHTTP", .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ], swiftSettings: swift),
+    .target(
       name: "TideGateway",
       dependencies: [
         "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig", "TideTelemetry",
@@ -51,7 +56,7 @@ let package = Package(
     .executableTarget(
       name: "tidegate",
       dependencies: [
-        "TideGateway", "TideEngine", "TideConfig", "TidePolicy",
+        "TideGateway", "TideEngine", "TideBench", "TideConfig", "TidePolicy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: swift),
 

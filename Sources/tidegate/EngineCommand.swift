@@ -42,7 +42,7 @@ struct EngineCommand: ParsableCommand {
     settings.tokenCount = max(1, tokens)
     if !script.isEmpty { settings.script = script }
     settings.workers = max(1, workers)
-    settings.showsDue = due
+    settings.tellsDue = due
     let engine = Engine(settings)
     do {
       let bound = try engine.start()

@@ -12,9 +12,9 @@ public struct PolicyCompiler {
   private let services: PolicyHostServices
   private let loadFile: FileLoader
   private let directory: String
-  private var problems: [Diagnostic] = []
+  private(set) var problems: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
-  private var manifests: [String: PolicyManifest] = [:]
+  private(set) var manifests: [String: PolicyManifest] = [:]
   private var bound: [BoundPolicy] = []
   private var configFiles: [[String]] = []
   private var hash = ContentHash()
@@ -58,7 +58,7 @@ public struct PolicyCompiler {
     return .success(compiler.blueprint(folder, global, routes, anonymousRoutes, automatic))
   }
 
-  private init(services: PolicyHostServices, loadFile: @escaping FileLoader, directory: String) {
+  init(services: PolicyHostServices, loadFile: @escaping FileLoader, directory: String) {
     self.services = services
     self.loadFile = loadFile
     self.directory = directory
@@ -66,7 +66,7 @@ public struct PolicyCompiler {
 
   // MARK: Manifests
 
-  private mutating func readManifests(_ folder: PolicyFolder) {
+  mutating func readManifests(_ folder: PolicyFolder) {
     for source in folder.sources {
       hash.add(Array(source.name.utf8))
       hash.add(source.hash)

@@ -1,0 +1,31 @@
+import TideCore
+
+/// What one file of a folder declares, without being bound.
+public struct PolicyInspection: Sendable {
+  public var name: String
+  public var version: String
+  public var hooks: [String]
+  public var isAutomatic: Bool
+  /// Configuration keys without which it cannot be bound.
+  public var requiredKeys: [String]
+}
+
+extension PolicyCompiler {
+  /// Loads every policy of a folder and reads its manifest; nothing is bound, `on_load` does not run.
+  public static func inspect(
+    _ folder: PolicyFolder, services: PolicyHostServices
+  ) -> (policies: [PolicyInspection], problems: [Diagnostic]) {
+    var compiler = PolicyCompiler(
+      services: services,
+      loadFile: { path throws(Diagnostic) in throw Diagnostic(file: path, message: "no file is read while inspecting") },
+      directory: "")
+    compiler.readManifests(folder)
+    let policies = compiler.manifests.values.sorted { $0.name < $1.name }.map { manifest in
+      PolicyInspection(
+        name: manifest.name, version: manifest.version, hooks: manifest.hooks.hooks.map(\.name),
+        isAutomatic: manifest.auto,
+        requiredKeys: manifest.schema.members.filter(\.field.isRequired).map(\.name))
+    }
+    return (policies, folder.problems + compiler.problems)
+  }
+}
