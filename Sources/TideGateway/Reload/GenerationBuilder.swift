@@ -109,7 +109,7 @@ final class GenerationBuilder {
     let configuration = loaded.configuration
     let routes = configuration.routes
     return PolicyCompiler.compile(
-      folder: PolicyFolder(path: configuration.plugins.folder ?? ""), bindings: configuration.policies,
+      folder: configuration.plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder(), bindings: configuration.policies,
       routeBindings: Dictionary(routes.map { ($0.name, $0.policies) }, uniquingKeysWith: { first, _ in first }),
       without: Dictionary(routes.map { ($0.name, Set($0.without)) }, uniquingKeysWith: { first, _ in first }),
       anonymousRoutes: Set(routes.filter(\.anonymous).map(\.name)), auto: configuration.plugins.auto,

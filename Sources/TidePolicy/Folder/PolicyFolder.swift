@@ -38,6 +38,9 @@ public struct PolicyFolder: Sendable {
     }
   }
 
+  /// No folder at all: nothing can be bound.
+  public init() { path = "" }
+
   /// Over the contents of all policies; equal hashes need no reload.
   public var hash: UInt64 {
     var hash = ContentHash()
