@@ -39,7 +39,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var onDrained: (() -> Void)?
 
   init(
-    io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics, log: GatewayLog
+    io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
+    log: GatewayLog
   ) {
     self.io = io
     index = io.index
@@ -106,7 +107,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
 
   private func authorityHost(_ authority: String) -> String {
-    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") { return String(authority[...end]).lowercased() }
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+      return String(authority[...end]).lowercased()
+    }
     return authority.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
   }
 
@@ -210,7 +213,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       figures.pools.append(
         WorkerFigures.Pool(
           cluster: endpoint.cluster, endpoint: endpoint.authority, connections: pool.connectionCount,
-          streams: pool.activeStreamCount, waiting: pool.waiterCount, opened: pool.openedCount, reused: pool.reusedCount,
+          streams: pool.activeStreamCount, waiting: pool.waiterCount, opened: pool.openedCount,
+          reused: pool.reusedCount,
           failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
     }
     figures.generations = generations.map { ($0.generation.number, $0.exchangeCount) }
