@@ -1,8 +1,8 @@
 import TideCore
 import TideLua
 
-/// Makes a blueprint from a folder and bindings: loads every file in a scratch state, checks manifests and configurations, runs
-/// `on_load`. Collects every problem; one is enough to refuse the whole set.
+/// Makes a blueprint from a folder and bindings: loads every file in a scratch state, checks manifests and
+/// configurations, runs `on_load`. Collects every problem; one is enough to refuse the whole set.
 ///
 /// For the control thread: it may take milliseconds a policy.
 public struct PolicyCompiler {
@@ -47,7 +47,8 @@ public struct PolicyCompiler {
             file: bindings.first?.file ?? "", message: "route \(route): without names no global binding: \(name)",
             hint: nearestName(to: name, among: names).map { "did you mean \($0)?" } ?? ""))
       }
-      routes[route] = global.filter { !left.contains(compiler.bound[$0].name) } + list.compactMap { compiler.bind($0, folder) }
+      routes[route] =
+        global.filter { !left.contains(compiler.bound[$0].name) } + list.compactMap { compiler.bind($0, folder) }
     }
     for (route, left) in without where routes[route] == nil {
       routes[route] = global.filter { !left.contains(compiler.bound[$0].name) }
@@ -126,7 +127,8 @@ public struct PolicyCompiler {
       problems.append(
         problem(
           "there is no policy \(binding.policy) in \(folder.path)",
-          near.map { "did you mean \($0)?" } ?? "policies there: " + folder.sources.map(\.name).joined(separator: ", ")))
+          near.map { "did you mean \($0)?" } ?? "policies there: " + folder.sources.map(\.name).joined(separator: ", "))
+      )
       return nil
     }
     guard let manifest = manifests[binding.policy] else { return nil }

@@ -25,6 +25,7 @@ extension BindingHost {
     for function in HostFunction.allCases {
       if let path = function.path { try machine.register(path: path, id: function.rawValue, options: function.options) }
     }
+    try machine.register(path: "tide.json.null", value: .opaque(null))
     for (index, path) in NotYet.functions.enumerated() {
       try machine.register(path: path, id: NotYet.firstID + Int32(index))
     }
@@ -32,7 +33,8 @@ extension BindingHost {
     for field in ContextField.allCases {
       guard let kind = kind(ofGroup: field) else { continue }
       try machine.registerKind(
-        kind.rawValue, name: "ctx." + field.entry.path, hasDynamicKeys: kind == .requestHeaders || kind == .responseHeaders)
+        kind.rawValue, name: "ctx." + field.entry.path,
+        hasDynamicKeys: kind == .requestHeaders || kind == .responseHeaders)
     }
     for field in ContextField.allCases {
       let kind = field.group.flatMap { Self.kind(ofGroup: $0) } ?? .context
@@ -140,7 +142,8 @@ extension BindingHost {
     case .usageOutput: put(context.usage?.completion, &results)
     case .usageCached: put(context.usage?.cached, &results)
     case .usageTotal: put(context.usage?.total, &results)
-    case .usageSource: put(context.usage.map { _ in context.usageSource == .upstream ? "upstream" : "counted" }, &results)
+    case .usageSource:
+      put(context.usage.map { _ in context.usageSource == .upstream ? "upstream" : "counted" }, &results)
     default:
       guard let chat = context.chat else { return results.appendNil() }
       getChat(field, chat, &results)

@@ -34,7 +34,8 @@ struct HostError: Error, Equatable {
   init(_ message: String) { self.message = message }
 }
 
-/// Builds verdicts from what a script passed, as strictly as the wire needs: a policy must not be able to send a broken response.
+/// Builds verdicts from what a script passed, as strictly as the wire needs: a policy must not be able to send a broken
+/// response.
 enum VerdictReader {
   static func deny(status: PolicyValue?, options: PolicyValue?) throws(HostError) -> Verdict {
     guard let status = status?.wholeNumber, status >= 400, status <= 599 else {
@@ -137,7 +138,8 @@ enum VerdictReader {
 
   private static let forbiddenHeaders: Set<String> = [
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date", "http2-settings",
+    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date",
+    "http2-settings",
   ]
 
   private static func headers(_ value: PolicyValue) throws(HostError) -> [(name: String, value: String)] {
@@ -153,7 +155,8 @@ enum VerdictReader {
       guard value.utf8.count <= 8192, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
         throw HostError("tide.deny: the value of \(name) holds control characters or is too long")
       }
-      let isPadded = value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
+      let isPadded =
+        value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
       guard !isPadded else { throw HostError("tide.deny: the value of \(name) begins or ends with white space") }
       result.append((name, value))
     }

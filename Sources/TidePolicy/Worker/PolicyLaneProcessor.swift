@@ -4,8 +4,8 @@ import TideLua
 
 /// The text of one exchange's answer on its way through the policies, last binding to first.
 ///
-/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into units for
-/// `on_segment`. A delta costs one protected call for each hook and allocates nothing.
+/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into
+/// units for `on_segment`. A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
   private let run: PolicyRun
   private let worker: PolicyWorker
@@ -14,8 +14,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
   private var decidedCut = LaneCut()
-  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an error response,
-  /// afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
+  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
+  /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
@@ -42,7 +42,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   // MARK: Events
 
-  override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
+  override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep
+  {
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
@@ -134,8 +135,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return laneEnded(stage, lanes[lane].id, into: &out)
   }
 
-  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of the old one's
-  /// `s`, and an exchange that did nothing wrong must go on.
+  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of
+  /// the old one's `s`, and an exchange that did nothing wrong must go on.
   ///
   /// - Returns: nil when the stage is ready, else what to do with the text.
   private func prepare(
@@ -274,7 +275,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private func segments(
     _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
   ) -> LaneStep {
-    guard stage.machine.mayRun(.onSegment), stage.state != nil else { return refused(stage, .onSegment, text, into: &out) }
+    guard stage.machine.mayRun(.onSegment), stage.state != nil else {
+      return refused(stage, .onSegment, text, into: &out)
+    }
     var step = LaneStep.proceed
     stage.segmenter?.feedBatch(text) { buffer, pieces in
       step = units(stage, buffer, pieces, into: &out)
@@ -363,7 +366,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let start = MonotonicTime.now()
     machine.host.hookBegins(.onLaneEnd, run.context, variables: nil)
     let outcome = machine.machine.call(
-      function, arguments: [.reference(state), .reference(lane)], budgetNs: machine.binding.manifest.budgets.cpu(.onLaneEnd))
+      function, arguments: [.reference(state), .reference(lane)],
+      budgetNs: machine.binding.manifest.budgets.cpu(.onLaneEnd))
     machine.host.hookEnded()
     machine.noteCall(.onLaneEnd, since: start)
     switch outcome {
