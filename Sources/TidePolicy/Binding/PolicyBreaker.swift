@@ -1,7 +1,7 @@
 import TideCore
 
-/// Stops running a binding that keeps failing: 10 errors in 10 s apply the hook's failure action without running it for 30 s; then one
-/// run decides.
+/// Stops running a binding that keeps failing: 10 errors in 10 s apply the hook's failure action without running it for
+/// 30 s; then one run decides.
 ///
 /// One for each binding and worker. Pure: the caller brings the clock.
 public struct PolicyBreaker: Sendable {

@@ -25,6 +25,7 @@ extension BindingHost {
     for function in HostFunction.allCases {
       if let path = function.path { try machine.register(path: path, id: function.rawValue, options: function.options) }
     }
+    try machine.register(path: "tide.json.null", value: .opaque(null))
     for (index, path) in NotYet.functions.enumerated() {
       try machine.register(path: path, id: NotYet.firstID + Int32(index))
     }

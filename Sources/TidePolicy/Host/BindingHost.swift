@@ -15,6 +15,8 @@ final class BindingHost: LuaHost {
   /// Kinds of values that Lua carries without reading them.
   static let verdictKind: UInt16 = 1
   static let secretKind: UInt16 = 2
+  /// `tide.json.null`.
+  static let null = LuaOpaque(kind: 3, id: 0)
 
   let binding: BoundPolicy
   let services: PolicyHostServices

@@ -7,8 +7,8 @@ import TideLua
 
 /// One binding on one worker: its Lua machine, its breaker, its figures.
 ///
-/// A machine for each binding, so that its memory is its own and an abort takes no other policy's state with it. Built on the control
-/// thread, used on one worker.
+/// A machine for each binding, so that its memory is its own and an abort takes no other policy's state with it. Built
+/// on the control thread, used on one worker.
 final class BindingMachine {
   let binding: BoundPolicy
   let host: BindingHost
@@ -92,7 +92,8 @@ final class BindingMachine {
 
   func succeeded(_ hook: HookName) { breaker.succeeded() }
 
-  /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from inside a call.
+  /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from
+  /// inside a call.
   func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String) {
     metrics[Int(hook.rawValue)].errors &+= 1
     var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]

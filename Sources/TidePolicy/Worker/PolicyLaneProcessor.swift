@@ -4,8 +4,8 @@ import TideLua
 
 /// The text of one exchange's answer on its way through the policies, last binding to first.
 ///
-/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into units for
-/// `on_segment`. A delta costs one protected call for each hook and allocates nothing.
+/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into
+/// units for `on_segment`. A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
   private let run: PolicyRun
   private let worker: PolicyWorker
@@ -14,8 +14,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
   private var decidedCut = LaneCut()
-  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an error response,
-  /// afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
+  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
+  /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
@@ -135,8 +135,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return laneEnded(stage, lanes[lane].id, into: &out)
   }
 
-  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of the old one's
-  /// `s`, and an exchange that did nothing wrong must go on.
+  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of
+  /// the old one's `s`, and an exchange that did nothing wrong must go on.
   ///
   /// - Returns: nil when the stage is ready, else what to do with the text.
   private func prepare(
