@@ -78,7 +78,7 @@ extension EngineExchange {
       return true
     case .error:
       stream.output.append("data: ")
-      stream.output.append(JSONAnswers.refusal(500).bytes.readableBytes)
+      JSONAnswers.refusal(500).bytes.withBytes { stream.output.append($0) }
       stream.output.append("\n\n")
       phase = .ended
       stream.end()
@@ -134,7 +134,7 @@ extension EngineExchange {
         var writer = ByteWriter(room)
         template.open(&writer, key)
         writer.write("],\"usage\":")
-        writer.write(usage.bytes.readableBytes)
+        usage.bytes.withBytes { $0.withUnsafeBytes { writer.write($0) } }
         writer.write("}\n\n")
         return writer.count
       }
