@@ -64,6 +64,7 @@ let package = Package(
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
     .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
+    .testTarget(name: "TideEngineTests", dependencies: ["TideEngine", "TideBench"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
