@@ -90,7 +90,8 @@ extension Exchange {
       }
     }
     run.fixBindings()
-    if kind != .chat, run.lanes != nil, kind != .embedding, routeConfiguration.unparsed == .deny {
+    if kind != .embedding { lanes = run.lanes }
+    if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
       return fail(
         LocalFailure(
           404, "not_supported",

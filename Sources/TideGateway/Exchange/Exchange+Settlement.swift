@@ -42,6 +42,7 @@ extension Exchange {
     context.usage = usage
     run.runLog()
     run.end()
+    lanes = nil
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
   }
