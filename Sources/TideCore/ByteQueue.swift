@@ -29,11 +29,20 @@ public struct ByteQueue: ~Copyable {
     return UnsafeRawBufferPointer(start: base + head, count: tail &- head)
   }
 
+  /// Runs `body` with the readable bytes.
+  public borrowing func withBytes<R>(_ body: (RawSpan) throws -> R) rethrows -> R {
+    try body(readableBytes.bytes)
+  }
+
   public mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 0, let source = bytes.baseAddress else { return }
     makeRoom(bytes.count)
     memcpy(base! + tail, source, bytes.count)
     tail &+= bytes.count
+  }
+
+  public mutating func append(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { append($0) }
   }
 
   public mutating func append(_ bytes: [UInt8]) {
