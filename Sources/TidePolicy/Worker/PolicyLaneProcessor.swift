@@ -7,7 +7,7 @@ import TideLua
 /// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into units for
 /// `on_segment`. A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
-  private unowned let run: PolicyRun
+  private let run: PolicyRun
   private let worker: PolicyWorker
   private let machines: [BindingMachine]
   private let wantedChannels: ChannelSet
@@ -34,6 +34,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     isFirstByteSent = run.context.isStreaming
     super.init()
   }
+
+  deinit { end() }
 
   override public var channels: ChannelSet { wantedChannels }
   override public var cut: LaneCut { decidedCut }

@@ -15,7 +15,8 @@ public final class PolicyRun {
   private var isFixed = false
   private var isAnonymous = false
   private var slots: [Slot?] = []
-  private var processor: PolicyLaneProcessor?
+  /// Weak, because the processor keeps the run: whoever decodes the answer may let go of it last.
+  private weak var processor: PolicyLaneProcessor?
   private var hasEnded = false
 
   /// What the exchange holds in one binding's machine.
@@ -129,7 +130,7 @@ public final class PolicyRun {
     return .targets(current)
   }
 
-  /// The text side of the active bindings, last to first; nil when none has lane hooks.
+  /// The text side of the active bindings, last to first; nil when none has lane hooks. The caller keeps it as long as the answer runs.
   public var lanes: PolicyLaneProcessor? {
     fixBindings()
     if let processor { return processor }
