@@ -165,11 +165,12 @@ struct ConfigurationFields {
     reader.report(node, "\(feature) is not supported by this version of tidegate", hint: hint)
   }
 
+  /// nil when there is none, and after a report when it is no list.
   func list(_ key: String) -> [ConfigNode]? {
     guard let node = self[key] else { return nil }
     guard case .array(let items) = node.value else {
       wrongType(key, node, "a list")
-      return []
+      return nil
     }
     return items
   }

@@ -23,9 +23,10 @@ extension ConfigurationLoader {
   }
 
   /// What runs without any file: the embedded engine on 127.0.0.1:8080, and the shipped policies if a folder `Plugins` lies in `folder`.
-  /// Without a file of keys `api-keys` is left out: only this machine can reach the address.
+  /// `api-keys` stays out when there is no `keys.yaml`, and a warning says so: only this machine can reach the address.
   private static func builtIn(folder: String) -> Result<LoadedConfiguration, ConfigurationFailure> {
     let plugins = folder + "/Plugins"
+    let hasKeys = FilePath.isFile(folder + "/keys.yaml")
     var text = "plugins: { auto: true }\n"
     var bound: [String] = []
     if FilePath.isFolder(plugins) {
@@ -33,7 +34,7 @@ extension ConfigurationLoader {
         guard FilePath.isFile("\(plugins)/\(name).lua") || FilePath.isFile("\(plugins)/\(name)/policy.lua") else {
           continue
         }
-        if name == "api-keys", !FilePath.isFile(folder + "/keys.yaml") { continue }
+        if name == "api-keys", !hasKeys { continue }
         bound.append("  - { use: \(name), config: \(config) }")
       }
     }
@@ -41,6 +42,12 @@ extension ConfigurationLoader {
     return load(text: text, file: folder + "/built-in.yaml", environment: [:]).map { loaded in
       var loaded = loaded
       loaded.files = []
+      if !loaded.configuration.policies.contains(where: { $0.policy == "api-keys" }) {
+        loaded.warnings.append(
+          Diagnostic(
+            .warning, file: "", message: "requests need no key: no policy checks one",
+            hint: "bind `api-keys` in a configuration of your own before others can reach the gateway"))
+      }
       let found = loaded.configuration.plugins.folder
       loaded.source =
         "built-in default (no Config/tidegate.yaml or tidegate.yaml here; "
@@ -54,9 +61,9 @@ extension ConfigurationLoader {
 enum BuiltInPolicies {
   static let configurations: [(name: String, config: String)] = [
     ("api-keys", "{ keys: keys.yaml }"),
-    ("rate-limit", "{ rate: 600, per: 1m, burst: 100 }"),
-    ("model-router", "{ aliases: { demo: echo } }"),
-    ("prompt-template", "{ system: \"Answer in plain words.\" }"),
-    ("word-filter", "{ words: { colour: color, grey: gray } }"),
+    ("rate-limit", "{ rate: 600, per: 1m, burst: 100, by: key }"),
+    ("model-router", "{ rules: [ { model: demo, to: [ { model: echo } ], fallback: [ { model: lorem } ] } ] }"),
+    ("prompt-template", "{ system: { default: \"Answer in plain words.\" } }"),
+    ("word-filter", "{ words: { colour: color, grey: gray, favourite: favorite }, ignore_case: true }"),
   ]
 }

@@ -149,6 +149,11 @@ extension ConfigurationPrinter {
     let match = ConfigNode.object([
       ("path", globs(route.match.path)), ("method", globs(route.match.method)), ("host", globs(route.match.host)),
       ("model", globs(route.match.model)),
+      (
+        "header",
+        route.match.headers.isEmpty
+          ? nil : .object(route.match.headers.sorted { $0.key < $1.key }.map { ($0.key, .text(hidden)) })
+      ),
     ])
     let cluster = if case .cluster(let name) = route.cluster { name } else { "by-model" }
     return .object([

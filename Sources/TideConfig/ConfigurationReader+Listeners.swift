@@ -51,11 +51,11 @@ extension ConfigurationReader {
       let tls = ConfigurationFields(
         node, "`tls` of a listener", allowed: ["certificates", "client_ca"], reader: self)
     else { return nil }
-    let items = tls.list("certificates") ?? []
-    if items.isEmpty, !tls.contains("certificates") || tls.list("certificates") != nil {
+    let items = tls.list("certificates")
+    if items?.isEmpty ?? !tls.contains("certificates") {
       report(node, "`tls` of a listener needs at least one of `certificates`")
     }
-    let certificates = items.compactMap { item -> CertificateConfiguration? in
+    let certificates = (items ?? []).compactMap { item -> CertificateConfiguration? in
       guard
         let fields = ConfigurationFields(
           item, "a certificate", allowed: ["certificate", "key", "names"], reader: self)

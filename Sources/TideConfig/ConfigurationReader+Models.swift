@@ -5,9 +5,7 @@ extension ConfigurationReader {
     guard let items = fields.list("models") else {
       // Without clusters of the operator's own, the embedded engine serves all that it can do.
       guard !fields.contains("clusters") else { return [] }
-      return ["echo", "lorem", "scripted"].map {
-        ModelEntry(id: Glob($0), targets: [ModelEntry.Target(cluster: "engine", model: nil)])
-      }
+      return ModelEntry.embedded
     }
     var seen: Set<String> = []
     return items.compactMap { item in
@@ -63,4 +61,13 @@ extension ConfigurationReader {
     report(fields[key], "unknown cluster `\(name)`", hint: nearest + "known: " + known.joined(separator: ", "))
     return nil
   }
+}
+
+extension ModelEntry {
+  /// What the embedded engine is asked for when the operator lists nothing: as in `Config/tidegate.yaml`.
+  static let embedded: [ModelEntry] =
+    [
+      "echo", "lorem", "scripted", "lorem-die-after-5", "lorem-stall-after-5", "lorem-slow-first-2000", "rate-limited",
+    ].map { ModelEntry(id: Glob($0), targets: [Target(cluster: "engine", model: nil)]) }
+    + [ModelEntry(id: Glob("demo"), targets: [Target(cluster: "engine", model: "echo")])]
 }

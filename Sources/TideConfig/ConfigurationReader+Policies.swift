@@ -86,18 +86,25 @@ extension ConfigurationReader {
     for key in MatchCondition.Key.allCases where key != .header && fields.contains(key.rawValue) {
       condition.globs[key] = fields.globs(key.rawValue)
     }
-    if let node = fields["header"] {
-      guard case .map(let entries) = node.value else {
-        fields.wrongType("header", node, "a map of header names to globs")
-        return nil
-      }
-      let names = entries.map(\.key)
-      if let headers = ConfigurationFields(node, "`header` of \(what)", allowed: names, reader: self) {
-        for name in names { condition.headers[name.lowercased()] = headers.globs(name) }
-      }
-    }
+    condition.headers = readHeaderGlobs(fields, what)
     if let node = fields["not"] { condition.not = readCondition(node, "`not`") }
     return condition
+  }
+
+  /// The map under `header`: names in lower case to the globs of each.
+  func readHeaderGlobs(_ fields: ConfigurationFields, _ what: String) -> [String: [Glob]] {
+    guard let node = fields["header"] else { return [:] }
+    guard case .map(let entries) = node.value else {
+      fields.wrongType("header", node, "a map of header names to globs")
+      return [:]
+    }
+    let names = entries.map(\.key)
+    guard let headers = ConfigurationFields(node, "`header` of \(what)", allowed: names, reader: self) else {
+      return [:]
+    }
+    var globs: [String: [Glob]] = [:]
+    for name in names { globs[name.lowercased()] = headers.globs(name) }
+    return globs
   }
 
   func requireUniqueBindings(_ bindings: [PolicyBinding]) {

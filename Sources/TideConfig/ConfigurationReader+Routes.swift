@@ -48,7 +48,7 @@ extension ConfigurationReader {
     var match = RouteConfiguration.Match()
     guard let node = fields["match"],
       let fields = ConfigurationFields(
-        node, "`match`", allowed: ["path", "method", "host", "model"], reader: self)
+        node, "`match`", allowed: ["path", "method", "host", "model", "header"], reader: self)
     else { return match }
     match.path = fields.globs("path")
     for glob in match.path where !glob.pattern.hasPrefix("/") && !glob.pattern.hasPrefix("*") {
@@ -57,6 +57,7 @@ extension ConfigurationReader {
     match.method = fields.globs("method").map { Glob($0.pattern.uppercased()) }
     match.host = fields.globs("host").map { Glob($0.pattern.lowercased()) }
     match.model = fields.globs("model")
+    match.headers = readHeaderGlobs(fields, "`match`")
     return match
   }
 

@@ -10,6 +10,8 @@ public struct RouteConfiguration: Sendable {
     /// Lower case, without a port.
     public var host: [Glob] = []
     public var model: [Glob] = []
+    /// Header name (lower case) to globs over its joined value; all must match.
+    public var headers: [String: [Glob]] = [:]
 
     public init() {}
   }

@@ -1,6 +1,8 @@
 /// Why one exchange failed. Eight plain bytes: as a typed throw it never touches the heap.
 public struct ExchangeFailure: Error, Equatable, Sendable, BitwiseCopyable {
-  public enum Kind: UInt8, Sendable, BitwiseCopyable { case connectFailed, timedOut, reset, malformed, rejected, overLimit, policy }
+  public enum Kind: UInt8, Sendable, BitwiseCopyable {
+    case connectFailed, timedOut, reset, malformed, rejected, overLimit, policy
+  }
   public enum Source: UInt8, Sendable, BitwiseCopyable { case downstream, upstream, policy, gateway }
   public enum Retry: UInt8, Sendable, BitwiseCopyable { case never, onlyIfUnprocessed, always }
 

@@ -14,11 +14,14 @@ enum Banner {
     isTerminal: Bool
   ) {
     let configuration = built.generation.configuration
-    var lines = ["tidegate \(version), \(workerCount) worker\(workerCount == 1 ? "" : "s"), configuration \(built.loaded.source)"]
+    var lines = [
+      "tidegate \(version), \(workerCount) worker\(workerCount == 1 ? "" : "s"), configuration \(built.loaded.source)"
+    ]
     for listener in configuration.listeners {
       let address = listenerAddresses[listener.name].map { "\($0)" } ?? listener.name
       let scheme = listener.tls == nil ? "http" : "https"
-      lines.append("  listening on \(scheme)://\(address) (\(listener.protocols.map(\.rawValue).joined(separator: ", ")))")
+      lines.append(
+        "  listening on \(scheme)://\(address) (\(listener.protocols.map(\.rawValue).joined(separator: ", ")))")
     }
     if let admin = listenerAddresses["admin"] {
       lines.append("  admin on http://\(admin) (/healthz /readyz /policies /config /metrics)")
@@ -42,10 +45,12 @@ enum Banner {
       lines.append("try:")
       lines.append("  curl -N \(scheme)://\(address)/v1/chat/completions -H 'Authorization: Bearer \(key)' \\")
       lines.append(
-        "    -d '{\"model\":\"\(model)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"What colour is the sea?\"}]}'")
+        "    -d '{\"model\":\"\(model)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"What colour is the sea?\"}]}'"
+      )
     }
     if usesDemoKey, configuration.listeners.contains(where: { !$0.address.isLoopback }) {
-      lines.append("WARNING: the demo key `\(demoKey)` is accepted on an address that others can reach; replace keys.yaml")
+      lines.append(
+        "WARNING: the demo key `\(demoKey)` is accepted on an address that others can reach; replace keys.yaml")
     }
     let text = lines.joined(separator: "\n") + "\n"
     text.utf8CString.withUnsafeBytes { _ = write(1, $0.baseAddress, $0.count - 1) }

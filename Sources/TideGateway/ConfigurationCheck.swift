@@ -27,7 +27,9 @@ public enum ConfigurationCheck {
         + "\(loaded.configuration.models.count) model(s), \(loaded.configuration.routes.count) route(s)"
       return Report(
         diagnostics: loaded.warnings, isValid: true,
-        summary: "\(loaded.source): valid; \(counts); policies: \(policies.isEmpty ? "none" : policies.joined(separator: ", "))")
+        summary:
+          "\(loaded.source): valid; \(counts); policies: \(policies.isEmpty ? "none" : policies.joined(separator: ", "))"
+      )
     }
   }
 }

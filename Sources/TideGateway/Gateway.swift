@@ -95,7 +95,8 @@ public final class Gateway {
     adminIO?.start()
     watchdog = StallWatchdog(workers: workers.map(\.io))
     watchdog?.start()
-    watchFiles(built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
+    watchFiles(
+      built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
     Banner.print(
       built, version: options.version, workerCount: workerCount, listenerAddresses: listenerAddresses,
       isTerminal: isatty(1) == 1)
@@ -154,7 +155,8 @@ public final class Gateway {
   private func address(of listen: ListenAddress) throws -> SocketAddress {
     guard let port = UInt16(exactly: listen.port), let address = SocketAddress(host: listen.host, port: port) else {
       throw Diagnostic(
-        file: "", message: "`\(listen)` is not an address to listen on", hint: "an IP address and a port: 127.0.0.1:8080")
+        file: "", message: "`\(listen)` is not an address to listen on",
+        hint: "an IP address and a port: 127.0.0.1:8080")
     }
     return address
   }
@@ -224,11 +226,12 @@ public final class Gateway {
       watchFiles(
         Array(Set(failure.files + state.generation.policies.watchedFiles)), failure.folder ?? started.plugins.folder)
     case .success(let built):
-      watchFiles(built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
+      watchFiles(
+        built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
       let problems = unchangeable(in: built.generation.configuration, file: built.loaded.source)
       guard problems.isEmpty else {
         state.refused(problems)
-          for problem in problems { log.error("reload refused: \(problem)") }
+        for problem in problems { log.error("reload refused: \(problem)") }
         return
       }
       let locals: [Handover<WorkerGeneration>]
@@ -240,7 +243,7 @@ public final class Gateway {
       } catch {
         let problem = error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
         state.refused([problem])
-          log.error("reload refused: \(problem)")
+        log.error("reload refused: \(problem)")
         return
       }
       for worker in workers {
@@ -264,7 +267,8 @@ public final class Gateway {
   private func unchangeable(in next: GatewayConfiguration, file: String) -> [Diagnostic] {
     var problems: [Diagnostic] = []
     func refuse(_ key: String) {
-      problems.append(Diagnostic(file: file, message: "`\(key)` cannot change while the gateway runs", hint: "restart it"))
+      problems.append(
+        Diagnostic(file: file, message: "`\(key)` cannot change while the gateway runs", hint: "restart it"))
     }
     if next.listeners.map(\.address) != started.listeners.map(\.address)
       || next.listeners.map(\.protocols) != started.listeners.map(\.protocols)

@@ -32,7 +32,8 @@ final class GatewayLog: Sendable {
     case .file(let path):
       guard let output = LogOutput(path: path) else {
         throw Diagnostic(
-          file: path, message: "the access log cannot be opened for writing", hint: "check `log.access` and the folder's rights")
+          file: path, message: "the access log cannot be opened for writing",
+          hint: "check `log.access` and the folder's rights")
       }
       accessOutput = output
     }

@@ -69,7 +69,8 @@ final class GatewayState: Sendable {
     var hooks: [String: WorkerFigures.Hook] = [:]
     for one in figures.flatMap(\.hooks) {
       let key = one.binding + "\u{0}" + one.hook
-      if hooks[key] == nil { hooks[key] = one } else { hooks[key]?.metrics += one.metrics } }
+      if hooks[key] == nil { hooks[key] = one } else { hooks[key]?.metrics += one.metrics }
+    }
     let json = JSONWriter()
     json.object {
       json.member("generation", now.0.number)

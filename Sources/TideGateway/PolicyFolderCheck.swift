@@ -10,7 +10,8 @@ public enum PolicyFolderCheck {
   }
 
   public static func run(folder path: String) -> Report {
-    let (policies, problems) = PolicyCompiler.inspect(PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
+    let (policies, problems) = PolicyCompiler.inspect(
+      PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
     let lines = policies.map { policy in
       var line = policy.name
       if !policy.version.isEmpty { line += " \(policy.version)" }

@@ -52,8 +52,12 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     var settings = BenchSettings(url: url)
-    guard let kind = BenchSettings.Kind(rawValue: kind) else { throw ValidationError("--kind is streams, requests or firstToken") }
-    guard let version = BenchSettings.Version(rawValue: version) else { throw ValidationError("--version is h2c, http1 or h2") }
+    guard let kind = BenchSettings.Kind(rawValue: kind) else {
+      throw ValidationError("--kind is streams, requests or firstToken")
+    }
+    guard let version = BenchSettings.Version(rawValue: version) else {
+      throw ValidationError("--version is h2c, http1 or h2")
+    }
     settings.kind = kind
     settings.version = version
     settings.connections = connections

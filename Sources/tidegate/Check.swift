@@ -6,7 +6,8 @@ import TideGateway
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check the configuration and its policies.",
-    discussion: "Prints every problem as file:line:column: what is wrong (what is right), and exits with 1 when there is one.")
+    discussion:
+      "Prints every problem as file:line:column: what is wrong (what is right), and exits with 1 when there is one.")
 
   @Option(name: [.short, .long], help: "The configuration file.")
   var config: String?

@@ -100,7 +100,8 @@ final class PolicyFixture {
     let temporary = TemporaryFolder()
     for (name, text) in sources { temporary.write(name + ".lua", text) }
     blueprint = try Self.compile(
-      PolicyFolder(path: folder ?? temporary.path), bindings ?? sources.map { PolicyBinding(policy: $0.0) }, routes: routes,
+      PolicyFolder(path: folder ?? temporary.path), bindings ?? sources.map { PolicyBinding(policy: $0.0) },
+      routes: routes,
       without: without, anonymous: anonymous, files: files, services: services
     ).get()
     worker = try PolicyWorker(blueprint: blueprint, stores: store, workerIndex: 0)
@@ -112,7 +113,8 @@ final class PolicyFixture {
     files: [String: ConfigNode] = [:], services: FixtureServices = FixtureServices()
   ) -> Result<PolicyBlueprint, PolicyLoadFailure> {
     PolicyCompiler.compile(
-      folder: folder, bindings: bindings, routeBindings: routes, without: without, anonymousRoutes: anonymous, auto: auto,
+      folder: folder, bindings: bindings, routeBindings: routes, without: without, anonymousRoutes: anonymous,
+      auto: auto,
       configDirectory: "/etc/tide", services: services.services,
       loadFile: { (path: String) throws(Diagnostic) -> LoadedFile in
         guard let content = files[path] else { throw Diagnostic(file: path, message: "no such file") }

@@ -160,12 +160,15 @@ import TideDialects
       ("system", map(("prepend", .string("You work for ACME.")))), ("user", map(("suffix", .string("!")))))
     let fixture = try PolicyFixture(
       [], bindings: [PolicyBinding(policy: "prompt-template", config: config.configNode)], folder: shippedFolder)
-    let body = #"{"messages": [{"role":"system","content":"Be brief."}, {"role":"user","content":"Hi"}],"model":"m", "x":1.50}"#
+    let body =
+      #"{"messages": [{"role":"system","content":"Be brief."}, {"role":"user","content":"Hi"}],"model":"m", "x":1.50}"#
     let run = fixture.run(body: body)
     #expect(run.runRequest() == .proceed)
     let sent = String(decoding: run.context.chat?.body() ?? [], as: UTF8.self)
     #expect(
-      sent == #"{"messages": [{"role":"system","content":"You work for ACME.\n\nBe brief."}, {"role":"user","content":"Hi!"}],"model":"m", "x":1.50}"#)
+      sent
+        == #"{"messages": [{"role":"system","content":"You work for ACME.\n\nBe brief."}, {"role":"user","content":"Hi!"}],"model":"m", "x":1.50}"#
+    )
   }
 
   @Test func promptTemplateWithoutSettingsTouchesNothing() throws {

@@ -49,11 +49,13 @@ final class AdminServer: HTTPRequestHandler, @unchecked Sendable {
         answer.send(
           200, PrometheusText.contentType,
           PrometheusText.render(
-            workers: workers.map(\.metrics), figures: state.gatewayFigures(figures, droppedLogLines: log.droppedCount)), on: stream)
+            workers: workers.map(\.metrics), figures: state.gatewayFigures(figures, droppedLogLines: log.droppedCount)),
+          on: stream)
       }
     case "/":
       answer.send(200, "text/plain", "/healthz\n/readyz\n/policies\n/config\n/metrics\n", on: stream)
-    default: answer.send(404, "text/plain", "Nothing here; try /healthz /readyz /policies /config /metrics.\n", on: stream)
+    default:
+      answer.send(404, "text/plain", "Nothing here; try /healthz /readyz /policies /config /metrics.\n", on: stream)
     }
   }
 

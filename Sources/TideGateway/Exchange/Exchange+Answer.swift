@@ -67,7 +67,8 @@ extension Exchange {
       return
     }
     let answer = ChatAnswer(
-      text: policyAnswer.text ?? "", toolCalls: policyAnswer.toolCallsJSON.flatMap { ChatAnswer.toolCalls(json: $0) } ?? [],
+      text: policyAnswer.text ?? "",
+      toolCalls: policyAnswer.toolCallsJSON.flatMap { ChatAnswer.toolCalls(json: $0) } ?? [],
       finishReason: policyAnswer.finish, usage: usage(of: policyAnswer), id: "chatcmpl-" + context.id,
       model: context.model ?? "", created: worker.wallSeconds)
     phase = .responding

@@ -73,10 +73,9 @@ extension Exchange {
       }
     }
     guard let model = context.model, !model.isEmpty else { return fail(.missingModel) }
-    let host = head.authority
     guard
       let index = generation.generation.routes.firstMatch(
-        path: path.path, method: head.method, host: hostName(host), model: model)
+        head, path: path.path, host: GatewayWorker.hostName(head.authority), model: model)
     else { return fail(.unknownModel(model)) }
     if index != route {
       // The route that the model fixes may authenticate differently from the one the head suggested.
@@ -121,12 +120,5 @@ extension Exchange {
       targets = [ModelTable.Target(cluster: name, model: "")]
     }
     startAttempt()
-  }
-
-  func hostName(_ authority: String) -> String {
-    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
-      return String(authority[...end]).lowercased()
-    }
-    return authority.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
   }
 }

@@ -72,6 +72,7 @@ extension Exchange {
       return
     }
     lastActivity = worker.io.now
+    worker.metrics.add(.upstreamBytesIn, UInt64(bytes.count))
     switch body {
     case .none: upstream?.returnCredit(bytes.count)
     case .events(let stream):

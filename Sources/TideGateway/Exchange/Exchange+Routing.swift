@@ -41,6 +41,7 @@ extension Exchange {
       let pools = worker.pools(of: targets[targetIndex].cluster, in: generation)
       if let pick = Balancer.pick(pools, tried: tried) {
         attempts += 1
+        if attempts > 1 { worker.metrics.add(.retries) }
         context.attempt = attempts
         context.route.cluster = targets[targetIndex].cluster
         context.route.model = targets[targetIndex].model

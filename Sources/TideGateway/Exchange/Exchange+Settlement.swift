@@ -34,6 +34,9 @@ extension Exchange {
     releaseUpstream()
     pool = nil
     downstream.consumer = nil
+    worker.metrics.add(.downstreamBytesIn, UInt64(clamping: context.requestSize))
+    worker.metrics.add(.downstreamBytesOut, deliveredByteCount)
+    if outcome == .timedOut { worker.metrics.recordTimeout(endpointName.isEmpty ? "request" : "upstream") }
     let tokensIn = usage?.prompt ?? context.chat?.tokensEstimate ?? 0
     if let usage { tokensOut = max(usage.completion, 0) }
     context.usage = usage

@@ -10,7 +10,8 @@ struct LocalFailure {
   var retryAfterSeconds: Int?
 
   init(
-    _ status: Int, _ code: String?, _ message: String, _ outcome: ExchangeOutcome = .rejected, retryAfterSeconds: Int? = nil
+    _ status: Int, _ code: String?, _ message: String, _ outcome: ExchangeOutcome = .rejected,
+    retryAfterSeconds: Int? = nil
   ) {
     self.status = status
     self.code = code
@@ -19,7 +20,8 @@ struct LocalFailure {
     self.retryAfterSeconds = retryAfterSeconds
   }
 
-  static let requestTimedOut = LocalFailure(408, "request_timeout", "The request's body did not arrive in time.", .timedOut)
+  static let requestTimedOut = LocalFailure(
+    408, "request_timeout", "The request's body did not arrive in time.", .timedOut)
   static let connectTimedOut = LocalFailure(
     504, "upstream_connect_timeout", "The upstream could not be reached in time.", .upstreamFailed)
   static let upstreamTimedOut = LocalFailure(504, "upstream_timeout", "The upstream did not answer in time.", .timedOut)
@@ -39,7 +41,8 @@ struct LocalFailure {
   }
 
   static func unknownModel(_ model: String) -> LocalFailure {
-    LocalFailure(404, "model_not_found", "The model `\(model.prefix(128))` does not exist or you do not have access to it.")
+    LocalFailure(
+      404, "model_not_found", "The model `\(model.prefix(128))` does not exist or you do not have access to it.")
   }
 
   static func unreachable(_ failure: PoolFailure) -> LocalFailure {

@@ -37,7 +37,8 @@ struct FileWatch: ~Copyable {
     self.folder = folder
     for directory in directories() where watched[directory] == nil {
       let mask = UInt32(
-        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB
+      )
       watched[directory] = inotify_add_watch(descriptor, directory, mask)
     }
     remember()

@@ -109,7 +109,8 @@ final class GenerationBuilder {
     let configuration = loaded.configuration
     let routes = configuration.routes
     return PolicyCompiler.compile(
-      folder: configuration.plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder(), bindings: configuration.policies,
+      folder: configuration.plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder(),
+      bindings: configuration.policies,
       routeBindings: Dictionary(routes.map { ($0.name, $0.policies) }, uniquingKeysWith: { first, _ in first }),
       without: Dictionary(routes.map { ($0.name, Set($0.without)) }, uniquingKeysWith: { first, _ in first }),
       anonymousRoutes: Set(routes.filter(\.anonymous).map(\.name)), auto: configuration.plugins.auto,
@@ -146,7 +147,8 @@ final class GenerationBuilder {
       return Cluster(configuration: cluster, endpoints: endpoints, tls: nil)
     }
     let protocols: [ApplicationProtocol] =
-      endpoints.allSatisfy { $0.choice == .http1 } ? [.http11] : endpoints.allSatisfy { $0.choice == .http2 } ? [.h2] : [.h2, .http11]
+      endpoints.allSatisfy { $0.choice == .http1 }
+      ? [.http11] : endpoints.allSatisfy { $0.choice == .http2 } ? [.h2] : [.h2, .http11]
     let authority: TLSAuthority =
       switch cluster.tls.ca {
       case .system: .system

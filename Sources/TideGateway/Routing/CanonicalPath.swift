@@ -34,7 +34,8 @@ struct CanonicalPath: Equatable {
         break
       }
       if byte == UInt8(ascii: "%") {
-        guard index + 2 < input.count, let high = hexValue(input[index + 1]), let low = hexValue(input[index + 2]) else {
+        guard index + 2 < input.count, let high = hexValue(input[index + 1]), let low = hexValue(input[index + 2])
+        else {
           return .failure(.badEscape)
         }
         let value = high << 4 | low

@@ -14,7 +14,8 @@ struct ModelTable: Sendable {
   /// The targets of the entry for `model`: an exact id wins over a glob, and among globs the first written.
   func targets(for model: String) -> [Target] {
     let entry =
-      entries.first { $0.id.isExact && $0.id.pattern == model } ?? entries.first { !$0.id.isExact && $0.id.matches(model) }
+      entries.first { $0.id.isExact && $0.id.pattern == model }
+      ?? entries.first { !$0.id.isExact && $0.id.matches(model) }
     guard let entry else { return [] }
     return entry.targets.map { Target(cluster: $0.cluster, model: $0.model ?? model) }
   }

@@ -98,7 +98,9 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   // MARK: Connections
 
   private func connectionWithRoom() -> HTTPClientConnection? {
-    for connection in connections where connection.availableStreams > 0 && !connection.shouldRetire { return connection }
+    for connection in connections where connection.availableStreams > 0 && !connection.shouldRetire {
+      return connection
+    }
     return nil
   }
 

@@ -34,12 +34,15 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var servers: [HTTPServer] = []
   private var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
+  /// What of `io.counters` the metrics have.
+  private var noted = WorkerCounters()
   private var identifiers = ExchangeIdentifiers()
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
   init(
-    io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics, log: GatewayLog
+    io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
+    log: GatewayLog
   ) {
     self.io = io
     index = io.index
@@ -76,15 +79,16 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     switch CanonicalPath.make(head.path) {
     case .success(let made): path = made
     case .failure:
-      return refuse(stream, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
+      return refuse(
+        head, stream, of: connection, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
     if io.loopLagMs > Self.shedLagMs {
       metrics.recordShed("loop_lag")
-      return refuse(stream, .overloaded, id: id)
+      return refuse(head, stream, of: connection, .overloaded, id: id)
     }
-    let host = authorityHost(head.authority)
-    guard let route = generation.generation.routes.firstMatch(path: path.path, method: head.method, host: host) else {
-      return refuse(stream, .notFound, id: id)
+    let host = Self.hostName(head.authority)
+    guard let route = generation.generation.routes.firstMatch(head, path: path.path, host: host) else {
+      return refuse(head, stream, of: connection, .notFound, id: id)
     }
     var head = head
     head.path = path.target
@@ -92,7 +96,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     context.client.ip = connection.peerAddress.host
     context.client.port = Int(connection.peerAddress.port)
     context.client.isTLS = connection.isTLS
-    context.client.protocolName = connection.version == .h2 ? (connection.isTLS ? "h2" : "h2c") : "http/1.1"
+    context.client.protocolName = Self.protocolName(connection)
     context.listener = connection.listenerName
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
@@ -105,13 +109,18 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     exchange.begin(endStream: endStream)
   }
 
-  private func authorityHost(_ authority: String) -> String {
-    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") { return String(authority[...end]).lowercased() }
+  /// The host of an authority, in lower case and without its port.
+  static func hostName(_ authority: String) -> String {
+    if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+      return String(authority[...end]).lowercased()
+    }
     return authority.split(separator: ":", maxSplits: 1).first.map { $0.lowercased() } ?? ""
   }
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
-  private func refuse(_ stream: HTTPStream, _ failure: LocalFailure, id: String) {
+  private func refuse(
+    _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
+  ) {
     metrics.recordRefused(failure.code ?? "refused")
     let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
@@ -119,6 +128,22 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     stream.send(ResponseHead(status: failure.status, headers: headers, contentLength: bytes.count), endStream: false)
     stream.output.append(bytes)
     stream.end()
+    var record = AccessRecord()
+    record.id = id
+    record.outcome = failure.outcome.rawValue
+    record.dialect = "openai"
+    record.method = head.method
+    record.path = String(head.path.prefix { $0 != "?" })
+    record.status = failure.status
+    record.clientAddress = connection.peerAddress.host
+    record.clientProtocol = Self.protocolName(connection)
+    record.generation = current.generation.number
+    metrics.record(record)
+    log.access(record)
+  }
+
+  static func protocolName(_ connection: HTTPServerConnection) -> String {
+    connection.version == .h2 ? (connection.isTLS ? "h2" : "h2c") : "http/1.1"
   }
 
   func settled(_ exchange: Exchange, record: AccessRecord) {
@@ -198,10 +223,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   // MARK: Figures
 
+  /// Brings the counters that the I/O module keeps into the metrics: once a scrape, not once an event.
+  private func noteTransport() {
+    let now = io.counters
+    metrics.add(.turns, now.turns &- noted.turns)
+    metrics.add(.upstreamPauses, now.readPauses &- noted.readPauses)
+    noted = now
+  }
+
   /// What the admin listener shows of this worker. Runs on its thread.
   func figures() -> WorkerFigures {
     var figures = WorkerFigures()
     figures.exchangesOpen = exchanges.count
+    noteTransport()
     figures.connectionsOpen = servers.reduce(0) { $0 + $1.openConnectionCount }
     figures.connectionsAccepted = servers.reduce(0) { $0 + $1.acceptedCount }
     figures.connectionsRefused = servers.reduce(0) { $0 + $1.refusedCount }
@@ -210,7 +244,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       figures.pools.append(
         WorkerFigures.Pool(
           cluster: endpoint.cluster, endpoint: endpoint.authority, connections: pool.connectionCount,
-          streams: pool.activeStreamCount, waiting: pool.waiterCount, opened: pool.openedCount, reused: pool.reusedCount,
+          streams: pool.activeStreamCount, waiting: pool.waiterCount, opened: pool.openedCount,
+          reused: pool.reusedCount,
           failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
     }
     figures.generations = generations.map { ($0.generation.number, $0.exchangeCount) }

@@ -15,4 +15,6 @@ public struct WorkerCounters: Sendable {
   /// Connections accepted and closed at once for want of descriptors.
   public var acceptsRefused: UInt64 = 0
   public var failures: UInt64 = 0
+
+  public init() {}
 }

@@ -30,6 +30,8 @@ struct BoundPolicy: Sendable {
     failure = HookName.allCases.map { hook in
       binding.failure[hook.name] ?? manifest.failure[hook] ?? PolicyManifest.defaultFailure(hook)
     }
-    usesVariables = LuaText.mentions("vars", in: source.text) || source.modules.values.contains { LuaText.mentions("vars", in: $0.text) }
+    usesVariables =
+      LuaText.mentions("vars", in: source.text)
+      || source.modules.values.contains { LuaText.mentions("vars", in: $0.text) }
   }
 }

@@ -47,7 +47,8 @@ public struct PolicyCompiler {
             file: bindings.first?.file ?? "", message: "route \(route): without names no global binding: \(name)",
             hint: nearestName(to: name, among: names).map { "did you mean \($0)?" } ?? ""))
       }
-      routes[route] = global.filter { !left.contains(compiler.bound[$0].name) } + list.compactMap { compiler.bind($0, folder) }
+      routes[route] =
+        global.filter { !left.contains(compiler.bound[$0].name) } + list.compactMap { compiler.bind($0, folder) }
     }
     for (route, left) in without where routes[route] == nil {
       routes[route] = global.filter { !left.contains(compiler.bound[$0].name) }
@@ -126,7 +127,8 @@ public struct PolicyCompiler {
       problems.append(
         problem(
           "there is no policy \(binding.policy) in \(folder.path)",
-          near.map { "did you mean \($0)?" } ?? "policies there: " + folder.sources.map(\.name).joined(separator: ", ")))
+          near.map { "did you mean \($0)?" } ?? "policies there: " + folder.sources.map(\.name).joined(separator: ", "))
+      )
       return nil
     }
     guard let manifest = manifests[binding.policy] else { return nil }

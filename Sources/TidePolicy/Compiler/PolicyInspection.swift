@@ -17,7 +17,8 @@ extension PolicyCompiler {
   ) -> (policies: [PolicyInspection], problems: [Diagnostic]) {
     var compiler = PolicyCompiler(
       services: services,
-      loadFile: { path throws(Diagnostic) in throw Diagnostic(file: path, message: "no file is read while inspecting") },
+      loadFile: { path throws(Diagnostic) in throw Diagnostic(file: path, message: "no file is read while inspecting")
+      },
       directory: "")
     compiler.readManifests(folder)
     let policies = compiler.manifests.values.sorted { $0.name < $1.name }.map { manifest in

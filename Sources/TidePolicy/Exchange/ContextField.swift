@@ -108,12 +108,14 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .promptSystem:
       leaf("prompt.system", .string, "the first system message's text", from: .onRequest, writers: HookSet(.onRequest))
     case .promptTools: leaf("prompt.tools", .table, "the names of the tools offered", from: .onRequest)
-    case .promptTokens: leaf("prompt.tokens_est", .integer, "an estimate: a token for four bytes of text", from: .onRequest)
+    case .promptTokens:
+      leaf("prompt.tokens_est", .integer, "an estimate: a token for four bytes of text", from: .onRequest)
     case .promptEachText:
       leaf(
         "prompt.each_text", .function, "each_text{roles}: loops over text parts; part.text is writable",
         from: .onRequest)
-    case .promptAppend: leaf("prompt.append", .function, "append{role, text}: adds a message at the end", from: .onRequest)
+    case .promptAppend:
+      leaf("prompt.append", .function, "append{role, text}: adds a message at the end", from: .onRequest)
     case .promptInsert:
       leaf("prompt.insert", .function, "insert(index, {role, text}): adds a message before another", from: .onRequest)
     case .promptRemove: leaf("prompt.remove", .function, "remove(index): removes a message", from: .onRequest)

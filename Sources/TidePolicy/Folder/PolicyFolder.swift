@@ -34,7 +34,8 @@ public struct PolicyFolder: Sendable {
     }
     sources.sort { $0.name < $1.name }
     for (first, second) in zip(sources, sources.dropFirst()) where first.name == second.name {
-      problems.append(Diagnostic(file: second.path, message: "the policy \(second.name) exists twice", hint: first.path))
+      problems.append(
+        Diagnostic(file: second.path, message: "the policy \(second.name) exists twice", hint: first.path))
     }
   }
 

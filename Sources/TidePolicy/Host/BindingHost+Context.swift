@@ -32,7 +32,8 @@ extension BindingHost {
     for field in ContextField.allCases {
       guard let kind = kind(ofGroup: field) else { continue }
       try machine.registerKind(
-        kind.rawValue, name: "ctx." + field.entry.path, hasDynamicKeys: kind == .requestHeaders || kind == .responseHeaders)
+        kind.rawValue, name: "ctx." + field.entry.path,
+        hasDynamicKeys: kind == .requestHeaders || kind == .responseHeaders)
     }
     for field in ContextField.allCases {
       let kind = field.group.flatMap { Self.kind(ofGroup: $0) } ?? .context
@@ -140,7 +141,8 @@ extension BindingHost {
     case .usageOutput: put(context.usage?.completion, &results)
     case .usageCached: put(context.usage?.cached, &results)
     case .usageTotal: put(context.usage?.total, &results)
-    case .usageSource: put(context.usage.map { _ in context.usageSource == .upstream ? "upstream" : "counted" }, &results)
+    case .usageSource:
+      put(context.usage.map { _ in context.usageSource == .upstream ? "upstream" : "counted" }, &results)
     default:
       guard let chat = context.chat else { return results.appendNil() }
       getChat(field, chat, &results)

@@ -180,7 +180,8 @@ extension BindingHost {
   }
 
   private func log(_ arguments: LuaArguments, from first: Int) throws(HostError) {
-    guard let name = arguments[first].text, let level = PolicyLogEntry.Level(rawValue: name == "warn" ? "warning" : name)
+    guard let name = arguments[first].text,
+      let level = PolicyLogEntry.Level(rawValue: name == "warn" ? "warning" : name)
     else { throw HostError("log: the level must be debug, info, warning or error") }
     guard let message = arguments[first + 1].text else { throw HostError("log: the message must be a string") }
     let fields = arguments[first + 2].isTable ? PolicyValue(arguments[first + 2].value).entries ?? [] : []

@@ -81,7 +81,8 @@ extension BindingHost {
       chat.appendMessage(try message(arguments[1]))
       return .ok
     }
-    guard let place = arguments[1].integer, place >= 1, place <= Int64(chat.messageCount + (function == .insertMessage ? 1 : 0))
+    guard let place = arguments[1].integer, place >= 1,
+      place <= Int64(chat.messageCount + (function == .insertMessage ? 1 : 0))
     else { throw HostError("there is no message at this index; they count from 1") }
     let index = Int(place) - 1
     switch function {

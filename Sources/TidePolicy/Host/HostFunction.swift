@@ -53,7 +53,8 @@ enum NotYet {
 
   /// The names as a source may write them, `tide.filter` for all of its functions.
   private static let scanned: [String] = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt", "tide.uuid",
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt",
+    "tide.uuid",
     "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "tide.filter", "ctx.filters",
     "ctx.response.text", "prompt:mask",
   ]

@@ -95,7 +95,9 @@ struct JSONTextParser {
     if next == UInt8(ascii: "-") { cursor += 1 }
     let digits = cursor
     while let byte = next, byte &- 0x30 < 10 { cursor += 1 }
-    guard cursor > digits, cursor == digits + 1 || bytes[digits] != UInt8(ascii: "0") else { throw failure("a malformed number") }
+    guard cursor > digits, cursor == digits + 1 || bytes[digits] != UInt8(ascii: "0") else {
+      throw failure("a malformed number")
+    }
     if next == UInt8(ascii: ".") {
       isWhole = false
       cursor += 1
@@ -146,7 +148,9 @@ struct JSONTextParser {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): out.append(byte)
     case UInt8(ascii: "u"):
       var value = try hexQuad()
-      if value & 0xFC00 == 0xD800, next == UInt8(ascii: "\\"), cursor + 1 < bytes.count, bytes[cursor + 1] == UInt8(ascii: "u") {
+      if value & 0xFC00 == 0xD800, next == UInt8(ascii: "\\"), cursor + 1 < bytes.count,
+        bytes[cursor + 1] == UInt8(ascii: "u")
+      {
         cursor += 2
         let low = try hexQuad()
         guard low & 0xFC00 == 0xDC00 else { throw failure("half a surrogate pair") }

@@ -70,7 +70,9 @@ enum LuaText {
   static func mentions(_ name: StaticString, in source: [UInt8]) -> Bool {
     let wanted = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     guard source.count >= wanted.count else { return false }
-    return (0...(source.count - wanted.count)).contains { source[$0] == wanted[0] && source[$0..<$0 + wanted.count].elementsEqual(wanted) }
+    return (0...(source.count - wanted.count)).contains {
+      source[$0] == wanted[0] && source[$0..<$0 + wanted.count].elementsEqual(wanted)
+    }
   }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {

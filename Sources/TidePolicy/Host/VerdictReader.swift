@@ -137,7 +137,8 @@ enum VerdictReader {
 
   private static let forbiddenHeaders: Set<String> = [
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date", "http2-settings",
+    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date",
+    "http2-settings",
   ]
 
   private static func headers(_ value: PolicyValue) throws(HostError) -> [(name: String, value: String)] {
@@ -153,7 +154,8 @@ enum VerdictReader {
       guard value.utf8.count <= 8192, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
         throw HostError("tide.deny: the value of \(name) holds control characters or is too long")
       }
-      let isPadded = value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
+      let isPadded =
+        value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
       guard !isPadded else { throw HostError("tide.deny: the value of \(name) begins or ends with white space") }
       result.append((name, value))
     }

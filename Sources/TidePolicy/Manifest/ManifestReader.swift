@@ -103,7 +103,8 @@ struct ManifestReader {
       case "reasoning": result.insert(.reasoning)
       case "refusal": result.insert(.refusal)
       case "tool_args": problems.append("the channel tool_args is not supported yet by this version")
-      default: problems.append("unknown channel \(SchemaField.show(name)); there are text, reasoning, refusal, tool_args")
+      default:
+        problems.append("unknown channel \(SchemaField.show(name)); there are text, reasoning, refusal, tool_args")
       }
     }
     return result

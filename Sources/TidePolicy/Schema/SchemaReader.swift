@@ -5,7 +5,8 @@ struct SchemaReader {
   private(set) var problems: [String] = []
 
   private static let options: Set<String> = [
-    "type", "required", "default", "min", "max", "min_len", "max_len", "items", "values", "fields", "enum", "one_of", "doc",
+    "type", "required", "default", "min", "max", "min_len", "max_len", "items", "values", "fields", "enum", "one_of",
+    "doc",
     "deprecated",
   ]
   private static let types: [String] = [

@@ -49,7 +49,8 @@ public struct RateLimit: Sendable, Equatable {
     }
     let waitNs = used + wanted.partialValue - capacity
     let decision = Decision(
-      isAllowed: false, remaining: Int((capacity - used) / intervalNs), retryAfterMs: Int((waitNs + 999_999) / 1_000_000))
+      isAllowed: false, remaining: Int((capacity - used) / intervalNs),
+      retryAfterMs: Int((waitNs + 999_999) / 1_000_000))
     return (decision, arrival)
   }
 }

@@ -63,7 +63,9 @@ struct StoreTable {
     }
     while !hasRoom(cost) {
       // The nearest to its expiry of a few in the table's own, random order: for a limit that is the one that binds least.
-      let victim = entries.prefix(16).filter { $0.value.expiry < .distantFuture }.min { $0.value.expiry < $1.value.expiry }
+      let victim = entries.prefix(16).filter { $0.value.expiry < .distantFuture }.min {
+        $0.value.expiry < $1.value.expiry
+      }
       guard let victim else { return false }
       remove(victim.key)
     }

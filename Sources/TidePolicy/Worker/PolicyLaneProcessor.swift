@@ -42,7 +42,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   // MARK: Events
 
-  override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
+  override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep
+  {
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
@@ -274,7 +275,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private func segments(
     _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
   ) -> LaneStep {
-    guard stage.machine.mayRun(.onSegment), stage.state != nil else { return refused(stage, .onSegment, text, into: &out) }
+    guard stage.machine.mayRun(.onSegment), stage.state != nil else {
+      return refused(stage, .onSegment, text, into: &out)
+    }
     var step = LaneStep.proceed
     stage.segmenter?.feedBatch(text) { buffer, pieces in
       step = units(stage, buffer, pieces, into: &out)
@@ -363,7 +366,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let start = MonotonicTime.now()
     machine.host.hookBegins(.onLaneEnd, run.context, variables: nil)
     let outcome = machine.machine.call(
-      function, arguments: [.reference(state), .reference(lane)], budgetNs: machine.binding.manifest.budgets.cpu(.onLaneEnd))
+      function, arguments: [.reference(state), .reference(lane)],
+      budgetNs: machine.binding.manifest.budgets.cpu(.onLaneEnd))
     machine.host.hookEnded()
     machine.noteCall(.onLaneEnd, since: start)
     switch outcome {
