@@ -69,6 +69,12 @@ let package = Package(
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
+    .testTarget(
+      name: "TideGatewayTests",
+      dependencies: [
+        "TideGateway", "TideHTTP", "TideEngine", "TideCore", "TideIO", "TideConfig", "TidePolicy", "TideTelemetry",
+        "TideDialects",
+      ], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11
 )
