@@ -6,6 +6,7 @@ import TidePolicy
 extension Exchange {
   /// Runs what the head alone decides. The stream's consumer is set before.
   func begin(endStream: Bool) {
+    isRequestComplete = endStream
     armTimer()
     if kind.readsBody, let announced = head.contentLength, announced > configuration.limits.requestBody {
       return fail(.tooLarge(configuration.limits.requestBody))
@@ -36,6 +37,7 @@ extension Exchange {
       downstream.returnCredit(bytes.count)
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
     } else if let upstream {
+      isUploadStarted = true
       upstream.output.append(bytes)
       upstream.outputChanged()
     } else {

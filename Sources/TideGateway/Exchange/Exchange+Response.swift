@@ -21,7 +21,11 @@ extension Exchange {
         abandonUpstream()
         return fail(.upstreamMalformed)
       }
-      if type.hasPrefix("text/event-stream") {
+      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
+        // Nobody but the client can read it.
+        body = .relay(tee: false)
+        sendRelayedHead(response)
+      } else if type.hasPrefix("text/event-stream") {
         body = .events(ChatStream(options: streamOptions()))
         sendStreamHead(response)
       } else if lanes != nil {
