@@ -64,12 +64,20 @@ let package = Package(
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
     .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
-    .testTarget(name: "TideEngineTests", dependencies: ["TideEngine", "TideBench"], swiftSettings: swift),
+    .testTarget(
+      name: "TideEngineTests",
+      dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
     .testTarget(name: "TideTelemetryTests", dependencies: ["TideTelemetry"], swiftSettings: swift),
+    .testTarget(
+      name: "TideGatewayTests",
+      dependencies: [
+        "TideGateway", "TideHTTP", "TideEngine", "TideCore", "TideIO", "TideConfig", "TidePolicy", "TideTelemetry",
+        "TideDialects",
+      ], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11
 )

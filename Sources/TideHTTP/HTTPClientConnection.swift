@@ -23,6 +23,9 @@ public enum HTTPVersionChoice: Sendable, Equatable {
 
 /// A connection that this process opened: to an engine, or from the load client.
 public final class HTTPClientConnection: HTTPConnection {
+  /// What one HTTP/1.1 response may have unreturned (architecture, "Two kinds of buffer").
+  private static let http1RelayBytes = 64 * 1024
+
   private unowned(unsafe) let owner: any HTTPClientConnectionOwner
   private let choice: HTTPVersionChoice
   private let isSecure: Bool
@@ -96,6 +99,9 @@ public final class HTTPClientConnection: HTTPConnection {
     } else {
       var settings = HTTP1Settings()
       settings.isSecure = isSecure
+      // One stream owns the whole connection: what a single read brings and what may already wait make up its relay buffer.
+      settings.relayBytes = Self.http1RelayBytes / 2
+      readBudget = Int32(Self.http1RelayBytes / 2)
       codec = .http1Client(HTTP1ClientCodec(settings: settings, owner: self, now: worker.now))
     }
     isEstablished = true
@@ -107,6 +113,9 @@ public final class HTTPClientConnection: HTTPConnection {
     self.failure = self.failure ?? failure
     super.connectionDidFail(failure)
   }
+
+  /// An engine that ends its connection behind its answer has not taken the answer back: what is unread is still to be read.
+  public override func connectionPeerHungUp() {}
 
   /// The owner's limit for connecting has passed.
   public func timeOut() {

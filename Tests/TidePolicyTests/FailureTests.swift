@@ -75,6 +75,24 @@ import TideDialects
     #expect(other.steps.isEmpty)
   }
 
+  @Test func aStateOfNoHooksMakingIsMadeAnewAfterAnAbort() throws {
+    let fixture = try PolicyFixture([
+      (
+        "p",
+        "return { on_token = function(s, t) if t == 'now' then while true do end end s.n = (s.n or 0) + 1 return s.n .. t end }"
+      )
+    ])
+    var other = LaneDriver(try #require(fixture.run().lanes))
+    other.delta("a")
+    other.delta("b")
+    var hit = LaneDriver(try #require(fixture.run().lanes))
+    _ = hit.answer(["now"])
+    other.delta("c")
+    other.delta("d")
+    #expect(other.text == "1a2b1c2d")
+    #expect(other.steps.isEmpty)
+  }
+
   @Test func skippedHooksLetTextPassInOrder() throws {
     let source =
       "return { segment = { unit = 'word' }, on_segment = function(s, w) if w == 'bad' then error('x') end return w:upper() end }"

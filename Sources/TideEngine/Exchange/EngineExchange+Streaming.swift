@@ -17,7 +17,7 @@ extension EngineExchange {
 
   /// Sends every token that is due, then waits for the next beat, for room, or ends.
   func advance(_ now: MonotonicTime) {
-    guard phase == .streaming, let stream, let plan = plan else { return }
+    guard phase == .streaming, let stream, let plan else { return }
     let total = plan.tokenCount
     while true {
       if position == faults.breaksAfter, !breaks(stream) { return }
@@ -42,7 +42,7 @@ extension EngineExchange {
   }
 
   @inline(__always)
-  private func sendToken(_ plan: borrowing AnswerPlan, to stream: HTTPStream) {
+  private func sendToken(_ plan: AnswerPlan, to stream: HTTPStream) {
     guard let template else { return }
     let token = plan.token(at: position)
     let due = tellsDue ? nextDue.nanoseconds : 0

@@ -6,21 +6,28 @@ import TidePolicy
 extension Exchange {
   /// Runs what the head alone decides. The stream's consumer is set before.
   func begin(endStream: Bool) {
+    isRequestComplete = endStream
     armTimer()
     if kind.readsBody, let announced = head.contentLength, announced > configuration.limits.requestBody {
       return fail(.tooLarge(configuration.limits.requestBody))
     }
     run.begin(route: routeConfiguration.name)
-    if run.needsAuth {
-      switch run.runAuth() {
-      case .proceed: break
-      case let outcome: return finish(with: outcome)
-      }
-    }
+    guard authenticate() else { return }
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
     case .chat, .completion, .embedding: if let length = head.contentLength { requestBody.reserveCapacity(length) }
+    }
+  }
+
+  /// Whether the request may go on; otherwise it has been answered.
+  private func authenticate() -> Bool {
+    guard run.needsAuth else { return true }
+    switch run.runAuth() {
+    case .proceed, .identity: return true
+    case let outcome:
+      finish(with: outcome)
+      return false
     }
   }
 
@@ -36,6 +43,7 @@ extension Exchange {
       downstream.returnCredit(bytes.count)
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
     } else if let upstream {
+      isUploadStarted = true
       upstream.output.append(bytes)
       upstream.outputChanged()
     } else {
@@ -82,15 +90,11 @@ extension Exchange {
       route = index
       context.route.name = routeConfiguration.name
       run.begin(route: routeConfiguration.name)
-      if run.needsAuth {
-        switch run.runAuth() {
-        case .proceed: break
-        case let outcome: return finish(with: outcome)
-        }
-      }
+      guard authenticate() else { return }
     }
     run.fixBindings()
-    if kind != .chat, run.lanes != nil, kind != .embedding, routeConfiguration.unparsed == .deny {
+    if kind != .embedding { lanes = run.lanes }
+    if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
       return fail(
         LocalFailure(
           404, "not_supported",

@@ -16,15 +16,19 @@ extension Exchange {
     if !isSuccess { outcome = .upstreamFailed }
     let type = (response.headers["content-type"] ?? "").lowercased()
     if isSuccess, kind == .chat {
-      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", run.lanes != nil {
+      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", lanes != nil {
         // Text that no policy could read must not pass (robustness, section 3).
         abandonUpstream()
         return fail(.upstreamMalformed)
       }
-      if type.hasPrefix("text/event-stream") {
+      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
+        // Nobody but the client can read it.
+        body = .relay(tee: false)
+        sendRelayedHead(response)
+      } else if type.hasPrefix("text/event-stream") {
         body = .events(ChatStream(options: streamOptions()))
         sendStreamHead(response)
-      } else if run.lanes != nil {
+      } else if lanes != nil {
         body = .whole
       } else {
         body = .relay(tee: true)
@@ -38,7 +42,7 @@ extension Exchange {
 
   func streamOptions() -> ChatStreamOptions {
     var options = ChatStreamOptions(
-      processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
+      processor: lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
     options.choiceCount = context.chat?.n ?? 1
     options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
     options.scratch = worker.dialectScratch
@@ -60,6 +64,7 @@ extension Exchange {
 
   func sendHead(_ status: Int, _ headers: HeaderList, contentLength: Int?, endStream: Bool = false) {
     self.status = status
+    lanes?.isFirstByteSent = true
     var headers = headers
     headers.set("x-request-id", context.id)
     downstream.send(ResponseHead(status: status, headers: headers, contentLength: contentLength), endStream: endStream)

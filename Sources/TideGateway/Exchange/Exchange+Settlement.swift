@@ -8,11 +8,10 @@ extension Exchange {
   /// The client's side ended before the answer did: the upstream is told within this turn.
   func clientLeft(_ reason: StreamReset) {
     guard phase != .settled else { return }
-    if phase != .answered {
+    // An answer that was taken to its last byte ends in `streamClosed`: who resets its stream before has not got all of it.
+    if phase != .answered || outcome == .complete {
       outcome = .clientLeft
       worker.metrics.recordCancel()
-    } else if !downstream.output.isEmpty {
-      outcome = .clientLeft
     }
     if case .events(let stream) = body { usage = stream.usage }
     abandonUpstream()
@@ -27,11 +26,24 @@ extension Exchange {
   /// Usage, counters, log line, `on_log`; then nothing refers to the exchange any more but a late upstream.
   func settle() {
     guard phase != .settled else { return }
+    let wasAnswered = phase == .answered
     phase = .settled
     if let timer { worker.io.timers.cancel(timer) }
     timer = nil
-    if !isUpstreamComplete { upstream?.reset(.cancelled) }
-    releaseUpstream()
+    if let upstream, !isUpstreamComplete, upstream.carrier != nil {
+      if wasAnswered {
+        // The engine has said its last word and only its end is under way. A reset would cost an HTTP/1.1 connection, and on a
+        // shared one count as a cancel.
+        UpstreamTail(
+          upstream, timers: worker.io.timers, deadline: worker.io.now.advanced(byMs: GatewayWorker.upstreamTailMs)
+        )
+        .take()
+      } else {
+        upstream.reset(.cancelled)
+      }
+    }
+    if upstream?.consumer === self { upstream?.consumer = nil }
+    upstream = nil
     pool = nil
     downstream.consumer = nil
     worker.metrics.add(.downstreamBytesIn, UInt64(clamping: context.requestSize))
@@ -42,6 +54,7 @@ extension Exchange {
     context.usage = usage
     run.runLog()
     run.end()
+    lanes = nil
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
   }

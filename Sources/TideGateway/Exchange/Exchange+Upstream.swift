@@ -11,7 +11,8 @@ extension Exchange {
     let request = upstreamRequestHead(pool.endpoint, byteCount: kind.readsBody ? body.count : nil)
     let endsAtOnce = kind.readsBody ? body.isEmpty : isRequestComplete && pendingUpload.isEmpty
     guard let stream = connection.open(request, endStream: endsAtOnce, consumer: self) else {
-      return pool.request(self)
+      // It said that it had room: to ask it again would go round for ever.
+      return attemptFailed(.upstreamClosed)
     }
     upstream = stream
     phase = .awaitingHead
@@ -94,18 +95,16 @@ extension Exchange {
   }
 
   func upstreamTimedOut() {
-    // A client that does not read holds the upstream back: that is its silence, not the engine's.
-    if phase == .responding, !downstream.output.isEmpty, worker.io.now.milliseconds(since: lastActivity) < 60_000 {
-      return armTimerLater()
+    // A client that does not read holds the upstream back: that is its silence, not the engine's, and the codec's stall rule
+    // judges it. Only the limit of the whole exchange counts for both.
+    if phase == .responding, !downstream.output.isEmpty, !isOverdue {
+      lastActivity = worker.io.now
+      return armTimer()
     }
     pool?.recordFailure()
     upstream?.reset(.cancelled)
     releaseUpstream()
     if isHeadSent { upstreamDied(.timedOut) } else { fail(.upstreamTimedOut) }
-  }
-
-  private func armTimerLater() {
-    timer = worker.io.timers.schedule(at: worker.io.now.advanced(byMs: 5_000), target: self, kind: 0)
   }
 
   /// Lets go of the upstream stream without a word; its credit and connection are the codec's business.

@@ -53,6 +53,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   let kind: RequestKind
   let startedAt: MonotonicTime
 
+  /// The text side of the policies; nil when none of them asks for text.
+  var lanes: PolicyLaneProcessor?
   var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0
@@ -183,8 +185,14 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   }
 
   private var nextDeadline: MonotonicTime {
-    min(startedAt.advanced(byMs: totalTimeoutMs), lastActivity.advanced(byMs: silenceLimitMs))
+    let silence = lastActivity.advanced(byMs: silenceLimitMs)
+    // Nothing is waited for any more but the client; a deadline in the past would fire in each turn.
+    if phase == .answered { return silence }
+    return min(startedAt.advanced(byMs: totalTimeoutMs), silence)
   }
+
+  /// Whether the time for the whole exchange is over.
+  var isOverdue: Bool { worker.io.now >= startedAt.advanced(byMs: totalTimeoutMs) }
 
   /// How long the side that must act next may be silent.
   private var silenceLimitMs: Int {
@@ -213,7 +221,12 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     }
     switch phase {
     case .receiving: fail(.requestTimedOut)
-    case .connecting: attemptFailed(.connectTimedOut)
+    case .connecting:
+      if isOverdue {
+        fail(.upstreamTimedOut)
+      } else {
+        attemptFailed(pool?.isBusy == true ? .upstreamBusy : .connectTimedOut)
+      }
     case .awaitingHead, .responding: upstreamTimedOut()
     case .answered:
       // The answer is whole; an upstream that does not end its stream is told to.

@@ -24,6 +24,9 @@ struct LocalFailure {
     408, "request_timeout", "The request's body did not arrive in time.", .timedOut)
   static let connectTimedOut = LocalFailure(
     504, "upstream_connect_timeout", "The upstream could not be reached in time.", .upstreamFailed)
+  static let upstreamBusy = LocalFailure(
+    503, "upstream_busy", "Every connection to the upstream is in use; try again.", .upstreamFailed,
+    retryAfterSeconds: 1)
   static let upstreamTimedOut = LocalFailure(504, "upstream_timeout", "The upstream did not answer in time.", .timedOut)
   static let upstreamClosed = LocalFailure(
     502, "upstream_closed", "The upstream closed before it answered.", .upstreamDied)
@@ -48,10 +51,7 @@ struct LocalFailure {
   static func unreachable(_ failure: PoolFailure) -> LocalFailure {
     switch failure {
     case .timedOut: .connectTimedOut
-    case .full:
-      LocalFailure(
-        503, "upstream_busy", "Every connection to the upstream is in use; try again.", .upstreamFailed,
-        retryAfterSeconds: 1)
+    case .full: .upstreamBusy
     case .resolve, .connect:
       LocalFailure(502, "upstream_unreachable", "The upstream could not be reached.", .upstreamFailed)
     }

@@ -12,7 +12,6 @@ struct FileWatch: ~Copyable {
   static let pollMs = 2_000
 
   private let descriptor: Int32
-  private var watched: [String: Int32] = [:]
   private var stamps: [String: FileStamp] = [:]
   private var digests: [String: [UInt8]] = [:]
   private var files: [String] = []
@@ -27,21 +26,36 @@ struct FileWatch: ~Copyable {
   /// Readable when something happened; -1 when the system has no inotify to give.
   var pollDescriptor: Int32 { descriptor }
 
-  /// Sets what is watched and remembers its present content.
+  /// Sets what is watched. Files that are new to the watch are remembered as they are now; of the others, and of a folder that was
+  /// watched before, counts what `hasChanged` saw last: a build came after that, and what was saved during it is still to be told.
   ///
   /// - Parameters:
   ///   - files: the configuration file and whatever it and the policies read.
   ///   - folder: the policies' folder, watched with its subfolders.
   mutating func watch(files: [String], folder: String?) {
+    let knownFiles = Set(self.files)
+    let isNewFolder = folder != self.folder
     self.files = files
     self.folder = folder
-    for directory in directories() where watched[directory] == nil {
+    // Asked for again each time, which costs nothing: a folder may have been made anew under its old name.
+    for directory in directories() {
       let mask = UInt32(
         IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB
       )
-      watched[directory] = inotify_add_watch(descriptor, directory, mask)
+      inotify_add_watch(descriptor, directory, mask)
     }
-    remember()
+    let present = stampFiles()
+    stamps = stamps.filter { isWatched($0.key) }
+    digests = digests.filter { isWatched($0.key) }
+    for (path, stamp) in present where stamps[path] == nil {
+      guard files.contains(path) ? !knownFiles.contains(path) : isNewFolder else { continue }
+      stamps[path] = stamp
+      digests[path] = digest(path)
+    }
+  }
+
+  private func isWatched(_ path: String) -> Bool {
+    files.contains(path) || folder.map { path.hasPrefix($0 + "/") && path.hasSuffix(".lua") } ?? false
   }
 
   /// Reads and drops what inotify has to say; true when it had anything.
@@ -61,13 +75,8 @@ struct FileWatch: ~Copyable {
     let changed = digestFiles(present)
     let differs = changed != digests
     stamps = present
+    digests = changed
     return differs
-  }
-
-  /// Makes the present content the one that later content is compared with.
-  mutating func remember() {
-    stamps = stampFiles()
-    digests = digestFiles(stamps)
   }
 
   private func directories() -> Set<String> {
@@ -99,9 +108,11 @@ struct FileWatch: ~Copyable {
 
   private func digestFiles(_ stamps: [String: FileStamp]) -> [String: [UInt8]] {
     var result: [String: [UInt8]] = [:]
-    for path in stamps.keys { result[path] = FileReader.read(path).map { Digest.sha256($0) } ?? [] }
+    for path in stamps.keys { result[path] = digest(path) }
     return result
   }
+
+  private func digest(_ path: String) -> [UInt8] { FileReader.read(path).map { Digest.sha256($0) } ?? [] }
 
   private func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }

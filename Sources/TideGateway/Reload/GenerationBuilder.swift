@@ -14,6 +14,8 @@ final class GenerationBuilder {
   /// Engines by the settings that matter, kept over reloads.
   private var engines: [EngineKey: (engine: Engine, address: SocketAddress)] = [:]
   private var nextNumber = 1
+  /// What the last configuration that could be read consisted of.
+  private var knownFiles: [String] = []
 
   private struct EngineKey: Hashable {
     var cluster: String
@@ -46,8 +48,11 @@ final class GenerationBuilder {
     switch load() {
     case .success(let value): loaded = value
     case .failure(let failure):
-      return .failure(Failure(diagnostics: failure.diagnostics, files: configPath.map { [$0] } ?? [], folder: nil))
+      // Without `--config` only the last good one tells which file it was.
+      let files = Set(knownFiles).union(configPath.map { [$0] } ?? [])
+      return .failure(Failure(diagnostics: failure.diagnostics, files: Array(files), folder: nil))
     }
+    knownFiles = loaded.files
     switch compile(loaded) {
     case .success(let blueprint): return .success((loaded, blueprint))
     case .failure(let failure):

@@ -29,9 +29,13 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   /// Requests that one connection attempt is expected to serve while its peer's limit is unknown.
   static let expectedStreams = 100
 
+  /// After a failed attempt beside connections that work, this long until the next.
+  static let redialPauseMs = 250
+
   private enum TimerKind {
     static let connect: UInt8 = 1
     static let idle: UInt8 = 2
+    static let redial: UInt8 = 3
   }
 
   let endpoint: Endpoint
@@ -48,6 +52,8 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   private var isClosed = false
   private var connectTimer: TimerToken?
   private var idleTimer: TimerToken?
+  /// Armed while a failed attempt forbids the next one.
+  private var redialTimer: TimerToken?
   private(set) var health = EndpointHealth()
 
   private(set) var openedCount: UInt64 = 0
@@ -69,6 +75,7 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
 
   /// Offers a connection now, or as soon as there is one. The answer may come inside the call.
   func request(_ waiter: any PoolWaiter) {
+    if isClosed { return waiter.poolFailed(.connect("the endpoint has left the configuration"), of: self) }
     if waiterCount == 0, let connection = connectionWithRoom() {
       reusedCount &+= connection.requestCount > 0 ? 1 : 0
       waiter.poolOffers(connection, of: self)
@@ -83,11 +90,23 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
     waiters.remove(at: index)
   }
 
-  /// Lets running streams end and takes no more.
+  /// Lets running streams end and takes no more. Whoever retires a pool keeps it until `isEmpty`: its connections call it until
+  /// they are gone.
   func retire() {
     isClosed = true
+    cancelTimers()
+    for (connection, _) in connecting { connection.abort() }
     for connection in connections { connection.drain() }
+    failWaiters(.connect("the endpoint has left the configuration"))
   }
+
+  /// Whether all connections that may be had are there and in use.
+  var isBusy: Bool { connecting.isEmpty && connections.count >= connectionLimit }
+
+  /// Whether no connection is left, in whatever state.
+  var isEmpty: Bool { connections.isEmpty && connecting.isEmpty }
+  /// Told on each end of a connection of a retired pool.
+  var onShrink: (() -> Void)?
 
   // MARK: Outcomes, for balancing
 
@@ -105,7 +124,7 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   }
 
   private func dialIfNeeded() {
-    guard waiterCount > 0, !isClosed else { return }
+    guard waiterCount > 0, !isClosed, redialTimer == nil else { return }
     let perConnection = endpoint.choice == .http2 ? Self.expectedStreams : 1
     let wanted = (waiterCount + perConnection - 1) / perConnection
     var missing = min(wanted - connecting.count, connectionLimit - connectionCount)
@@ -175,6 +194,10 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
       if connections.isEmpty, connecting.isEmpty {
         failWaiters(failure?.code == ETIMEDOUT ? .timedOut : .connect(reason))
       } else {
+        if redialTimer == nil, !isClosed {
+          redialTimer = worker.timers.schedule(
+            at: worker.now.advanced(byMs: Self.redialPauseMs), target: self, kind: TimerKind.redial)
+        }
         serveWaiters()
       }
     } else if connection.position < connections.count, connections[connection.position] === connection {
@@ -185,6 +208,7 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
       }
       dialIfNeeded()
     }
+    onShrink?()
   }
 
   private func serveWaiters() {
@@ -218,7 +242,7 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   // MARK: Timers
 
   private func armIdleTimer() {
-    guard idleTimer == nil, endpoint.choice != .http2 else { return }
+    guard idleTimer == nil, !isClosed, endpoint.choice != .http2 else { return }
     idleTimer = worker.timers.schedule(
       at: worker.now.advanced(byMs: Self.idleTimeoutMs), target: self, kind: TimerKind.idle)
   }
@@ -231,6 +255,9 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
       if let next = connecting.map(\.deadline).min() {
         connectTimer = worker.timers.schedule(at: next, target: self, kind: TimerKind.connect)
       }
+    } else if kind == TimerKind.redial {
+      redialTimer = nil
+      dialIfNeeded()
     } else {
       idleTimer = nil
       let idle = connections.filter { $0.version == .http11 && $0.openStreamCount == 0 }
@@ -241,12 +268,12 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
     }
   }
 
-  /// Frees the timers; the pool is not used again.
-  func dispose() {
-    isClosed = true
-    if let connectTimer { worker.timers.cancel(connectTimer) }
-    if let idleTimer { worker.timers.cancel(idleTimer) }
+  private func cancelTimers() {
+    for timer in [connectTimer, idleTimer, redialTimer] {
+      if let timer { worker.timers.cancel(timer) }
+    }
     connectTimer = nil
     idleTimer = nil
+    redialTimer = nil
   }
 }

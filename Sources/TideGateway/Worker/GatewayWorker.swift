@@ -32,8 +32,10 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// Generations that still have exchanges, the current one included.
   private var generations: [WorkerGeneration]
   private var servers: [HTTPServer] = []
-  private var exchanges: [Exchange] = []
+  private(set) var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
+  /// Pools that no generation names any more, until their last connection has gone.
+  private var retired: [EndpointPool] = []
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
   private var identifiers = ExchangeIdentifiers()
@@ -53,6 +55,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     current = generation
     generations = [generation]
     startedWallSeconds = WallClock.seconds()
+    // Garbage of policies is collected between turns, never inside a hook.
+    io.onTurnEnd { [unowned self] _ in
+      for generation in generations { generation.policies.relieve() }
+    }
+    io.post { _ in PolicyWorker.prepareThread() }
   }
 
   var wallSeconds: Int { WallClock.seconds() }
@@ -87,7 +94,13 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       return refuse(head, stream, of: connection, .overloaded, id: id)
     }
     let host = Self.hostName(head.authority)
-    guard let route = generation.generation.routes.firstMatch(head, path: path.path, host: host) else {
+    // A request whose model will be read is matched once more then; of any other it is known that it has none.
+    let routes = generation.generation.routes
+    let route =
+      RequestKind(method: head.method, path: path.path).readsBody
+      ? routes.firstMatch(head, path: path.path, host: host)
+      : routes.firstMatch(head, path: path.path, host: host, model: nil)
+    guard let route else {
       return refuse(head, stream, of: connection, .notFound, id: id)
     }
     var head = head
@@ -125,8 +138,10 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
-    stream.send(ResponseHead(status: failure.status, headers: headers, contentLength: bytes.count), endStream: false)
-    stream.output.append(bytes)
+    let isBodiless = head.method == "HEAD"
+    stream.send(
+      ResponseHead(status: failure.status, headers: headers, contentLength: bytes.count), endStream: isBodiless)
+    if !isBodiless { stream.output.append(bytes) }
     stream.end()
     var record = AccessRecord()
     record.id = id
@@ -157,6 +172,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     exchange.generation.exchangeCount -= 1
     if exchange.generation.exchangeCount == 0, exchange.generation !== current {
       generations.removeAll { $0 === exchange.generation }
+      retirePools()
     }
   }
 
@@ -182,14 +198,22 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     current = generation
     generations.append(generation)
     if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
-    let wanted = Set(generation.generation.clusters.values.flatMap(\.endpoints))
+    retirePools()
+  }
+
+  /// Lets go of the pools that no generation alive can ask for.
+  private func retirePools() {
+    let wanted = Set(generations.flatMap { $0.generation.clusters.values.flatMap(\.endpoints) })
     for (endpoint, pool) in pools where !wanted.contains(endpoint) {
-      // Exchanges of the old generation may still ask for it; it ends with its last stream.
-      if generations.count == 1 {
-        pool.retire()
-        pools[endpoint] = nil
+      pools[endpoint] = nil
+      retired.append(pool)
+      // Dropped by a message: the pool is in the middle of its own call when it says so.
+      pool.onShrink = { [unowned self] in
+        io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
       }
+      pool.retire()
     }
+    retired.removeAll(where: \.isEmpty)
   }
 
   // MARK: Drain
@@ -199,10 +223,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     guard !isDraining else { return }
     isDraining = true
     self.onDrained = onDrained
-    for server in servers {
-      server.onDrained = { [unowned self] in checkDrained() }
-      server.drain()
-    }
+    // All first: one listener without connections does not mean that another's accept queue is empty.
+    for server in servers { server.drain() }
+    for server in servers { server.onDrained = { [unowned self] in checkDrained() } }
     checkDrained()
   }
 

@@ -16,7 +16,11 @@ public struct PolicyBreaker: Sendable {
   public static let windowMs = 10_000
   public static let openMs = 30_000
 
-  public private(set) var state = State.closed
+  public private(set) var state = State.closed {
+    didSet { isClosed = state == .closed }
+  }
+  /// What every call asks.
+  public private(set) var isClosed = true
   /// When the last errors were, oldest first.
   private var errors: [MonotonicTime] = []
 

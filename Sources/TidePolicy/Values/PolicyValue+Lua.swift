@@ -24,7 +24,7 @@ extension PolicyValue {
             }
           return Entry(name, PolicyValue(value))
         })
-    case .opaque(BindingHost.null): self = .null
+    case .object(BindingHost.null): self = .null
     case .function, .opaque, .object, .unsupported: self = .function
     }
   }
@@ -40,7 +40,7 @@ extension PolicyValue {
     case .string(let text): .text(text)
     case .secret(let secret): .opaque(hide(secret))
     case .array(let elements):
-      .array(elements.map { $0 == .null ? .opaque(BindingHost.null) : $0.luaValue(hide: hide) })
+      .array(elements.map { $0 == .null ? .object(BindingHost.null) : $0.luaValue(hide: hide) })
     case .map(let entries): .map(entries.map { (.text($0.key), $0.value.luaValue(hide: hide)) })
     }
   }

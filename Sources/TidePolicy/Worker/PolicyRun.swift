@@ -16,8 +16,9 @@ public final class PolicyRun {
   private var isFixed = false
   private var isAnonymous = false
   private var slots: [Slot?] = []
-  /// Weak, because the processor keeps the run: whoever decodes the answer may let go of it last.
-  private weak var processor: PolicyLaneProcessor?
+  /// Not owned, because the processor keeps the run: whoever decodes the answer may let go of it last. The processor takes it back
+  /// when it goes; a weak reference would make each of its retains slow, on every token.
+  private unowned(unsafe) var processor: PolicyLaneProcessor?
   private var hasEnded = false
 
   /// What the exchange holds in one binding's machine.
@@ -143,6 +144,8 @@ public final class PolicyRun {
     processor = made
     return made
   }
+
+  func processorEnded() { processor = nil }
 
   // MARK: Phases after the last byte
 
