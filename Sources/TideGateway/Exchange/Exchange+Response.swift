@@ -14,9 +14,11 @@ extension Exchange {
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
+    // Held for the length of this call: the run makes a processor anew whenever nobody holds one.
+    let lanes = kind == .chat && isSuccess ? run.lanes : nil
     let type = (response.headers["content-type"] ?? "").lowercased()
     if isSuccess, kind == .chat {
-      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", run.lanes != nil {
+      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", lanes != nil {
         // Text that no policy could read must not pass (robustness, section 3).
         abandonUpstream()
         return fail(.upstreamMalformed)
@@ -28,7 +30,7 @@ extension Exchange {
       } else if type.hasPrefix("text/event-stream") {
         body = .events(ChatStream(options: streamOptions()))
         sendStreamHead(response)
-      } else if run.lanes != nil {
+      } else if lanes != nil {
         body = .whole
       } else {
         body = .relay(tee: true)
