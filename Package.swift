@@ -38,11 +38,8 @@ let package = Package(
     .target(name: "TidePolicy", dependencies: ["TideCore", "TideLua", "TideDialects"], swiftSettings: swift),
 
     // The composition.
-    .target(
-      name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
-    .target(
-      name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: swift),
+    .target(name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
+    .target(name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")], swiftSettings: swift),
     .target(
       name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects"], swiftSettings: swift),
     .target(
@@ -67,8 +64,14 @@ let package = Package(
     .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
     .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
+    .testTarget(
+      name: "TideEngineTests",
+      dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
+    .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
+    .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
+    .testTarget(name: "TideTelemetryTests", dependencies: ["TideTelemetry"], swiftSettings: swift),
     .testTarget(
       name: "TideGatewayTests",
       dependencies: [

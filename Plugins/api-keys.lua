@@ -8,8 +8,8 @@
 --
 --      - { hash: 9f86d081..., key_id: alice, tenant: acme, user: alice@acme.example, models: ["gpt-*", echo] }
 --
---  The key may come as `Authorization: Bearer`, `x-api-key` or `api-key`. `models` are globs; without it a key may use every
---  model. The file is watched: a key that is added or removed counts for the next request.
+--  The key may come as `Authorization: Bearer`, `x-api-key` or `api-key`. `models` are globs; without it a key may
+--  use every model. The file is watched: a key that is added or removed counts for the next request.
 
 ---@type tide.Policy
 return {

@@ -1,14 +1,18 @@
---- Decides which model answers: aliases, shares of traffic, fallbacks; by the model asked for, a header, or the prompt's size.
+--- Decides which model answers: aliases, shares of traffic, fallbacks; by the model asked for, a header, or the
+--  prompt's size.
 --
 --      - use: model-router
 --        config:
 --          rules:
 --            - { model: smart, min_tokens: 8000, to: [ { model: long-context } ] }
 --            - { model: smart, header: x-tier, equals: free, to: [ { model: small } ] }
---            - { model: smart, to: [ { model: large, weight: 90 }, { model: large-next, weight: 10 } ], fallback: [ { model: small } ] }
+--            - model: smart
+--              to: [ { model: large, weight: 90 }, { model: large-next, weight: 10 } ]
+--              fallback: [ { model: small } ]
 --
---  The first rule whose conditions all hold decides; without one, routing stays as it was. A target is drawn from `to` by
---  weight; the others follow in case it fails, then those of `fallback`. A target without a cluster is looked up in `models`.
+--  The first rule whose conditions all hold decides; without one, routing stays as it was. A target is drawn from
+--  `to` by weight; the others follow in case it fails, then those of `fallback`. A target without a cluster is
+--  looked up in `models`.
 
 local function applies(rule, ctx)
   if rule.model and not tide.glob(rule.model, ctx.model or "") then return false end

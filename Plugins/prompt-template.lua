@@ -5,8 +5,9 @@
 --          system: { prepend: "You work for ACME.", append: "Answer in British English.", default: "Be brief." }
 --          user: { prefix: "Question: ", suffix: "\n\nCite your sources." }
 --
---  `system.default` is used only when the client brings no system prompt. `user` decorates the last user message. Only what it
---  changes is rewritten: the rest of the request leaves byte for byte as it came, so that providers' prompt caches still hit.
+--  `system.default` is used only when the client brings no system prompt. `user` decorates the last user message.
+--  Only what it changes is rewritten: the rest of the request leaves byte for byte as it came, so that providers'
+--  prompt caches still hit.
 
 local function joined(first, second)
   if not first or first == "" then return second end

@@ -3,9 +3,9 @@
 --      - use: rate-limit
 --        config: { rate: 60, per: 1m, burst: 10, by: key }
 --
---  A steady rate with a burst (GCRA), exact over all workers, kept over reloads. `by` says who is counted: the API key, the
---  tenant, the user, or the client's address. A client without an identity is counted by its address. Who is over the limit gets 429
---  with `retry-after`, which the official SDKs honour.
+--  A steady rate with a burst (GCRA), exact over all workers, kept over reloads. `by` says who is counted: the API
+--  key, the tenant, the user, or the client's address. A client without an identity is counted by its address. Who
+--  is over the limit gets 429 with `retry-after`, which the official SDKs honour.
 
 local function counted(ctx, by)
   local auth = ctx.auth

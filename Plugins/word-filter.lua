@@ -4,7 +4,8 @@
 --        config: { words: { colour: color, Mumbai: Bombay }, ignore_case: true }
 --
 --  Runs over words rather than tokens, so a word that arrives in two pieces is still one word, and `colours` is not
---  `colour`. With `ignore_case` the replacement takes the capitals of what it replaces: Colour -> Color, COLOUR -> COLOR.
+--  `colour`. With `ignore_case` the replacement takes the capitals of what it replaces: Colour -> Color, COLOUR ->
+--  COLOR.
 
 local lower, upper, sub = string.lower, string.upper, string.sub
 

@@ -343,12 +343,14 @@ static int call_text(lua_State *L) {
           outcome->outcome = TIDE_TEXT_PASS;
           break;
         }
+        outcome->outcome = TIDE_TEXT_REPLACED;
+        outcome->length = length;
+        outcome->offset = 0;
+        if (length == 0) break; /* nothing to copy, and an empty buffer has no address */
         uint8_t *room = tide_buffer_room(&machine->text, length);
         if (!room) return luaL_error(L, "not enough memory");
         memcpy(room, bytes, length);
-        outcome->outcome = TIDE_TEXT_REPLACED;
         outcome->offset = (size_t)(room - machine->text.base);
-        outcome->length = length;
         break;
       }
       default: {

@@ -46,7 +46,9 @@ struct EngineCommand: ParsableCommand {
     let engine = Engine(settings)
     do {
       let bound = try engine.start()
-      print("tidegate engine: \(mode.rawValue) mode on http://\(bound), a token every \(interval) ms")
+      // Not `print`: into a pipe or a file it would show only when the engine ends.
+      let line = "tidegate engine: \(mode.rawValue) mode on http://\(bound), a token every \(interval) ms\n"
+      FileHandle.standardOutput.write(Data(line.utf8))
     } catch let diagnostic as Diagnostic {
       Problems.print([diagnostic])
       throw ExitCode(1)

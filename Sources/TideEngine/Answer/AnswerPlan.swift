@@ -2,8 +2,8 @@ import TideCore
 import TideDialects
 
 /// All that is decided about an answer before its first byte: pure, from the request's body, the words of its model's name and
-/// the engine's settings.
-struct AnswerPlan {
+/// the engine's settings. A class, so that a beat takes one reference and not one for each part.
+final class AnswerPlan {
   enum Outcome { case stop, length, toolCalls }
 
   var text: TokenText

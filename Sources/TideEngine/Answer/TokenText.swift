@@ -9,16 +9,21 @@ final class TokenText: Sendable {
 
   let bytes: [UInt8]
   private let ends: [UInt32]
+  /// Bytes that the very first token leaves out.
+  private let lead: Int
 
   static let empty = TokenText(bytes: [], ends: [])
 
-  private init(bytes: [UInt8], ends: [UInt32]) {
+  private init(bytes: [UInt8], ends: [UInt32], lead: Int = 0) {
     self.bytes = bytes
     self.ends = ends
+    self.lead = lead
   }
 
   /// Cuts `escaped`, the inside of a JSON string, into words, each with the white space before it.
-  convenience init(wordsOf escaped: [UInt8]) {
+  ///
+  /// - Parameter repeats: the text begins with a space that is sent only when it begins again.
+  convenience init(wordsOf escaped: [UInt8], repeats: Bool = false) {
     var ends: [UInt32] = []
     var start = 0
     var hasWord = false
@@ -38,7 +43,7 @@ final class TokenText: Sendable {
         ends[ends.count - 1] = UInt32(escaped.count)
       }
     }
-    self.init(bytes: escaped, ends: ends)
+    self.init(bytes: escaped, ends: ends, lead: repeats ? 1 : 0)
   }
 
   /// Cuts `escaped` into pieces of about `byteCount` bytes, never inside a character or an escape.
@@ -61,7 +66,9 @@ final class TokenText: Sendable {
   @inline(__always)
   func range(of index: Int) -> Range<Int> {
     let wrapped = index < ends.count ? index : index % ends.count
-    return (wrapped == 0 ? 0 : Int(ends[wrapped &- 1]))..<Int(ends[wrapped])
+    // Only where a text begins again does its first token keep the space that parts it from the last one.
+    let start = wrapped > 0 ? Int(ends[wrapped &- 1]) : index == 0 ? lead : 0
+    return start..<Int(ends[wrapped])
   }
 
   /// Calls `body` with what must not be cut, a character or an escape, and whether it is white space.

@@ -40,13 +40,12 @@ extension EngineExchange {
     case .die, .eof:
       let headers = HeaderList([("content-type", "application/json")])
       stream.send(ResponseHead(status: 200, headers: headers, contentLength: whole.bytes.byteCount), endStream: false)
-      stream.output.append(
-        UnsafeRawBufferPointer(rebasing: whole.bytes.readableBytes.prefix(whole.bytes.byteCount / 2)))
+      whole.bytes.withBytes { stream.output.append($0.extracting(first: $0.byteCount / 2)) }
       phase = .dying
       stream.outputChanged()
     case .malformed:
       let cut = ByteQueueBox()
-      cut.bytes.append(UnsafeRawBufferPointer(rebasing: whole.bytes.readableBytes.dropLast(2)))
+      whole.bytes.withBytes { cut.bytes.append($0.extracting(droppingLast: 2)) }
       answer(200, cut)
     case .none:
       answer(200, whole)

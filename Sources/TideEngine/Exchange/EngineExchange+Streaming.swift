@@ -17,7 +17,7 @@ extension EngineExchange {
 
   /// Sends every token that is due, then waits for the next beat, for room, or ends.
   func advance(_ now: MonotonicTime) {
-    guard phase == .streaming, let stream, let plan = plan else { return }
+    guard phase == .streaming, let stream, let plan else { return }
     let total = plan.tokenCount
     while true {
       if position == faults.breaksAfter, !breaks(stream) { return }
@@ -42,7 +42,7 @@ extension EngineExchange {
   }
 
   @inline(__always)
-  private func sendToken(_ plan: borrowing AnswerPlan, to stream: HTTPStream) {
+  private func sendToken(_ plan: AnswerPlan, to stream: HTTPStream) {
     guard let template else { return }
     let token = plan.token(at: position)
     let due = tellsDue ? nextDue.nanoseconds : 0
@@ -78,7 +78,7 @@ extension EngineExchange {
       return true
     case .error:
       stream.output.append("data: ")
-      stream.output.append(JSONAnswers.refusal(500).bytes.readableBytes)
+      JSONAnswers.refusal(500).bytes.withBytes { stream.output.append($0) }
       stream.output.append("\n\n")
       phase = .ended
       stream.end()
@@ -134,7 +134,7 @@ extension EngineExchange {
         var writer = ByteWriter(room)
         template.open(&writer, key)
         writer.write("],\"usage\":")
-        writer.write(usage.bytes.readableBytes)
+        usage.bytes.withBytes { $0.withUnsafeBytes { writer.write($0) } }
         writer.write("}\n\n")
         return writer.count
       }

@@ -136,7 +136,7 @@ final class EngineExchange: StreamConsumer {
     if retryAfter >= 0 { headers.append("retry-after", String(retryAfter)) }
     let count = body.bytes.byteCount
     stream.send(ResponseHead(status: status, headers: headers, contentLength: count), endStream: false)
-    stream.output.append(body.bytes.readableBytes)
+    body.bytes.withBytes { stream.output.append($0) }
     phase = .ended
     stream.end()
   }

@@ -90,7 +90,7 @@ extension Exchange {
       answer.writeBody(into: &whole)
       let headers = HeaderList([("content-type", "application/json")])
       isUpstreamComplete = true
-      if run.lanes != nil {
+      if lanes != nil {
         assembly = Array(whole.readableBytes)
         upstreamHead = ResponseHead(status: 200, headers: headers)
         body = .whole

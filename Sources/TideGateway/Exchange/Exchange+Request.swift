@@ -12,16 +12,22 @@ extension Exchange {
       return fail(.tooLarge(configuration.limits.requestBody))
     }
     run.begin(route: routeConfiguration.name)
-    if run.needsAuth {
-      switch run.runAuth() {
-      case .proceed: break
-      case let outcome: return finish(with: outcome)
-      }
-    }
+    guard authenticate() else { return }
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
     case .chat, .completion, .embedding: if let length = head.contentLength { requestBody.reserveCapacity(length) }
+    }
+  }
+
+  /// Whether the request may go on; otherwise it has been answered.
+  private func authenticate() -> Bool {
+    guard run.needsAuth else { return true }
+    switch run.runAuth() {
+    case .proceed, .identity: return true
+    case let outcome:
+      finish(with: outcome)
+      return false
     }
   }
 
@@ -84,15 +90,11 @@ extension Exchange {
       route = index
       context.route.name = routeConfiguration.name
       run.begin(route: routeConfiguration.name)
-      if run.needsAuth {
-        switch run.runAuth() {
-        case .proceed: break
-        case let outcome: return finish(with: outcome)
-        }
-      }
+      guard authenticate() else { return }
     }
     run.fixBindings()
-    if kind != .chat, run.lanes != nil, kind != .embedding, routeConfiguration.unparsed == .deny {
+    if kind != .embedding { lanes = run.lanes }
+    if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
       return fail(
         LocalFailure(
           404, "not_supported",

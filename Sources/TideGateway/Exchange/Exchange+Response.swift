@@ -44,7 +44,7 @@ extension Exchange {
 
   func streamOptions() -> ChatStreamOptions {
     var options = ChatStreamOptions(
-      processor: run.lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
+      processor: lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
     options.choiceCount = context.chat?.n ?? 1
     options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
     options.scratch = worker.dialectScratch
@@ -66,6 +66,7 @@ extension Exchange {
 
   func sendHead(_ status: Int, _ headers: HeaderList, contentLength: Int?, endStream: Bool = false) {
     self.status = status
+    lanes?.isFirstByteSent = true
     var headers = headers
     headers.set("x-request-id", context.id)
     downstream.send(ResponseHead(status: status, headers: headers, contentLength: contentLength), endStream: endStream)

@@ -54,6 +54,7 @@ extension Exchange {
     context.usage = usage
     run.runLog()
     run.end()
+    lanes = nil
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
   }

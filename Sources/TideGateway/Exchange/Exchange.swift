@@ -53,6 +53,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   let kind: RequestKind
   let startedAt: MonotonicTime
 
+  /// The text side of the policies; nil when none of them asks for text.
+  var lanes: PolicyLaneProcessor?
   var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0

@@ -55,6 +55,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     current = generation
     generations = [generation]
     startedWallSeconds = WallClock.seconds()
+    // Garbage of policies is collected between turns, never inside a hook.
+    io.onTurnEnd { [unowned self] _ in
+      for generation in generations { generation.policies.relieve() }
+    }
+    io.post { _ in PolicyWorker.prepareThread() }
   }
 
   var wallSeconds: Int { WallClock.seconds() }

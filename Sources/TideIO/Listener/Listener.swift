@@ -4,10 +4,13 @@ import TideCore
 
 /// Accepts connections for one worker from a socket of its own.
 ///
-/// At most 16 a wake-up, so that a storm of new connections cannot hold the live ones. Out of descriptors, it closes one
+/// At most 16 a wake-up, so that a storm of new connections cannot hold the live ones; more after a long turn, so that a
+/// busy worker still lets clients in before they give up: at 60 ms a turn, 16 would be 260 a second. Out of descriptors, it closes one
 /// waiting client with the descriptor it keeps spare, then rests for 100 ms instead of spinning (robustness.md section 4).
 public final class Listener: PollTarget, TimerTarget {
   static let acceptsPerWakeUp = 16
+  static let acceptsPerBusyMs = 4
+  static let mostAcceptsPerWakeUp = 256
   static let restMs = 100
 
   /// Where it really listens.
@@ -58,7 +61,7 @@ public final class Listener: PollTarget, TimerTarget {
   }
 
   override func pollReady(_ events: UInt32) {
-    var left = Self.acceptsPerWakeUp
+    var left = min(max(Self.acceptsPerWakeUp, worker.lastTurnMs * Self.acceptsPerBusyMs), Self.mostAcceptsPerWakeUp)
     while left > 0, !isPaused, rest == .none, acceptOne() { left -= 1 }
   }
 

@@ -27,6 +27,8 @@ public final class Worker: @unchecked Sendable {
   public let timers: TimerWheel
   public let loopLag = LoopLag()
   public var counters = WorkerCounters()
+  /// How long the turn before this one worked.
+  private(set) var lastTurnMs = 0
   /// How many connections and listeners are open.
   public private(set) var targetCount = 0
 
@@ -193,6 +195,7 @@ public final class Worker: @unchecked Sendable {
 
     counters.turns &+= 1
     let end = MonotonicTime.now()
+    lastTurnMs = end.milliseconds(since: now)
     if let microseconds = histogram.record(nanoseconds: end.nanoseconds(since: now), now: end) {
       loopLag.publish(microseconds: microseconds)
     }

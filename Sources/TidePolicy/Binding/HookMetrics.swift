@@ -1,7 +1,8 @@
 /// What one hook of one binding cost in one worker.
 public struct HookMetrics: Sendable, Equatable, BitwiseCopyable {
   public var count: UInt64 = 0
-  /// Measured calls, scaled to all calls: lane hooks read the clock on one batch in 16, so that measuring costs nothing a token.
+  /// Measured calls, scaled to all calls: lane hooks read the clock on one batch in 16, so that measuring costs nothing
+  /// a token.
   public var totalNs: UInt64 = 0
   public var errors: UInt64 = 0
   /// Errors that were aborts for time or memory.

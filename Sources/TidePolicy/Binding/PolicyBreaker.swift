@@ -1,7 +1,7 @@
 import TideCore
 
-/// Stops running a binding that keeps failing: 10 errors in 10 s apply the hook's failure action without running it for 30 s; then one
-/// run decides.
+/// Stops running a binding that keeps failing: 10 errors in 10 s apply the hook's failure action without running it for
+/// 30 s; then one run decides.
 ///
 /// One for each binding and worker. Pure: the caller brings the clock.
 public struct PolicyBreaker: Sendable {
@@ -16,7 +16,11 @@ public struct PolicyBreaker: Sendable {
   public static let windowMs = 10_000
   public static let openMs = 30_000
 
-  public private(set) var state = State.closed
+  public private(set) var state = State.closed {
+    didSet { isClosed = state == .closed }
+  }
+  /// What every call asks.
+  public private(set) var isClosed = true
   /// When the last errors were, oldest first.
   private var errors: [MonotonicTime] = []
 

@@ -1,8 +1,8 @@
 import TideCore
 import TideLua
 
-/// Makes a blueprint from a folder and bindings: loads every file in a scratch state, checks manifests and configurations, runs
-/// `on_load`. Collects every problem; one is enough to refuse the whole set.
+/// Makes a blueprint from a folder and bindings: loads every file in a scratch state, checks manifests and
+/// configurations, runs `on_load`. Collects every problem; one is enough to refuse the whole set.
 ///
 /// For the control thread: it may take milliseconds a policy.
 public struct PolicyCompiler {

@@ -1,7 +1,8 @@
 import TideCore
 import TideDialects
 
-/// The facts of one exchange that policies may ask for. The gateway fills them as they become known; owned by the exchange's worker.
+/// The facts of one exchange that policies may ask for. The gateway fills them as they become known; owned by the
+/// exchange's worker.
 public final class ExchangeContext {
   public enum Kind: String, Sendable { case chat, completion, embedding, other }
 

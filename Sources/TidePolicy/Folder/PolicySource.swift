@@ -30,8 +30,8 @@ public struct PolicySource: Sendable {
   }
 }
 
-/// FNV-1a over contents, to see that a file has changed. No defence against someone who wants two files to look alike: who may write
-/// the folder may run any policy.
+/// FNV-1a over contents, to see that a file has changed. No defence against someone who wants two files to look alike:
+/// who may write the folder may run any policy.
 public struct ContentHash: Sendable {
   public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 

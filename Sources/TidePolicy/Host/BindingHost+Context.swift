@@ -25,6 +25,8 @@ extension BindingHost {
     for function in HostFunction.allCases {
       if let path = function.path { try machine.register(path: path, id: function.rawValue, options: function.options) }
     }
+    try machine.registerKind(ObjectKind.null.rawValue, name: "tide.json.null")
+    try machine.register(path: "tide.json.null", value: .object(null))
     for (index, path) in NotYet.functions.enumerated() {
       try machine.register(path: path, id: NotYet.firstID + Int32(index))
     }
@@ -243,6 +245,7 @@ extension BindingHost {
     case .lane: (owner, known) = ("lane", ["channel", "choice", "block"])
     case .part: (owner, known) = ("part", TextPart.fields)
     case .loop: (owner, known) = ("each_text", [])
+    case .null: (owner, known) = ("tide.json.null", [])
     default:
       let group = ContextField.allCases.first { Self.kind(ofGroup: $0) == kind }
       owner = group.map { "ctx." + $0.entry.path } ?? "ctx"

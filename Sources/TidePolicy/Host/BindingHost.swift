@@ -9,12 +9,14 @@ final class BindingHost: LuaHost {
   /// Kinds of host objects. The groups of `ctx` share the context's slot and generation.
   enum ObjectKind: UInt16, CaseIterable {
     case context = 1, client, auth, request, requestHeaders, params, prompt, route, response, responseHeaders, usage
-    case loop, part, lane
+    case loop, part, lane, null
   }
 
   /// Kinds of values that Lua carries without reading them.
   static let verdictKind: UInt16 = 1
   static let secretKind: UInt16 = 2
+  /// `tide.json.null`: an object, since those are equal by what they name.
+  static let null = LuaHandle(kind: ObjectKind.null.rawValue, slot: 0, generation: 0)
 
   let binding: BoundPolicy
   let services: PolicyHostServices

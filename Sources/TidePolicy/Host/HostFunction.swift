@@ -37,7 +37,8 @@ enum HostFunction: Int32, CaseIterable {
   var options: LuaFunctionOptions { self == .limitTake ? .coroutineOnly : [] }
 }
 
-/// What the contract lists and this version does not have: refused where a file names it, and again where a script reaches it.
+/// What the contract lists and this version does not have: refused where a file names it, and again where a script
+/// reaches it.
 enum NotYet {
   static let functions = [
     "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",

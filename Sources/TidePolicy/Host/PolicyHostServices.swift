@@ -1,6 +1,7 @@
 import TideCore
 
-/// What policies need from the rest of the program, injected so that this module imports neither OpenSSL nor a clock of its own.
+/// What policies need from the rest of the program, injected so that this module imports neither OpenSSL nor a clock of
+/// its own.
 public struct PolicyHostServices: Sendable {
   public var sha256: @Sendable (_ text: UnsafeRawBufferPointer) -> [UInt8]
   /// HMAC-SHA-256.
@@ -26,7 +27,8 @@ public struct PolicyHostServices: Sendable {
   }
 }
 
-/// One line that a policy, or the host about a policy, has to say. The host's own lines hold no text of prompts or answers.
+/// One line that a policy, or the host about a policy, has to say. The host's own lines hold no text of prompts or
+/// answers.
 public struct PolicyLogEntry: Sendable, Equatable {
   public enum Level: String, Sendable, CaseIterable { case debug, info, warning, error }
 

@@ -34,7 +34,8 @@ struct HostError: Error, Equatable {
   init(_ message: String) { self.message = message }
 }
 
-/// Builds verdicts from what a script passed, as strictly as the wire needs: a policy must not be able to send a broken response.
+/// Builds verdicts from what a script passed, as strictly as the wire needs: a policy must not be able to send a broken
+/// response.
 enum VerdictReader {
   static func deny(status: PolicyValue?, options: PolicyValue?) throws(HostError) -> Verdict {
     guard let status = status?.wholeNumber, status >= 400, status <= 599 else {

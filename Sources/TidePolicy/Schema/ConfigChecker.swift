@@ -11,7 +11,8 @@ public struct LoadedFile: Sendable {
   }
 }
 
-/// Checks what a user wrote for one binding against the policy's schema: fills in defaults, converts units, reads named files.
+/// Checks what a user wrote for one binding against the policy's schema: fills in defaults, converts units, reads named
+/// files.
 ///
 /// Collects every mistake with the position of the value that is wrong.
 struct ConfigChecker {

@@ -1,12 +1,15 @@
-/// A rate as the generic cell rate algorithm sees it: one number of state, the theoretical arrival time of the next request.
+/// A rate as the generic cell rate algorithm sees it: one number of state, the theoretical arrival time of the next
+/// request.
 ///
-/// All in whole nanoseconds, so that what is allowed is exact: from a full bucket exactly `burst`, then one an interval.
+/// All in whole nanoseconds, so that what is allowed is exact: from a full bucket exactly `burst`, then one an
+/// interval.
 public struct RateLimit: Sendable, Equatable {
   public struct Decision: Sendable, Equatable {
     public var isAllowed: Bool
     /// How many more would be allowed at once.
     public var remaining: Int
-    /// Milliseconds until the same request would be allowed; nil when it is now, or never will be (more than the burst).
+    /// Milliseconds until the same request would be allowed; nil when it is now, or never will be (more than the
+    /// burst).
     public var retryAfterMs: Int?
   }
 

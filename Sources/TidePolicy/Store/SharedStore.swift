@@ -1,10 +1,12 @@
 import Synchronization
 import TideCore
 
-/// The process's memory for policies: `tide.shared` and the limits. It outlives reloads and aborted machines, so no counter is lost.
+/// The process's memory for policies: `tide.shared` and the limits. It outlives reloads and aborted machines, so no
+/// counter is lost.
 ///
-/// The gateway's one lock: 64 shards, each a map behind a mutex, taken only when a policy calls. Keys and bytes are bounded and
-/// entries expire, so that no client can make it grow; over the bound the entry nearest its expiry goes first.
+/// The gateway's one lock: 64 shards, each a map behind a mutex, taken only when a policy calls. Keys and bytes are
+/// bounded and entries expire, so that no client can make it grow; over the bound the entry nearest its expiry goes
+/// first.
 public final class SharedStore: Sendable {
   public enum Value: Sendable, Equatable {
     case integer(Int)
@@ -79,7 +81,8 @@ public final class SharedStore: Sendable {
     guard shard(key).table.withLock({ $0.put(key, value, expiry, now) }) else { throw .full }
   }
 
-  /// Adds `amount` to a number, from 0 when it is absent, and returns the sum. A ttl is set when the entry is made, not renewed.
+  /// Adds `amount` to a number, from 0 when it is absent, and returns the sum. A ttl is set when the entry is made, not
+  /// renewed.
   public func increment(
     _ space: Space, _ key: String, by amount: Int, ttlMs: Int?, now: MonotonicTime
   ) throws(StoreError) -> Int {

@@ -62,7 +62,8 @@ struct StoreTable {
       for (key, entry) in entries where entry.expiry <= now { remove(key) }
     }
     while !hasRoom(cost) {
-      // The nearest to its expiry of a few in the table's own, random order: for a limit that is the one that binds least.
+      // The nearest to its expiry of a few in the table's own, random order: for a limit that is the one that binds
+      // least.
       let victim = entries.prefix(16).filter { $0.value.expiry < .distantFuture }.min {
         $0.value.expiry < $1.value.expiry
       }

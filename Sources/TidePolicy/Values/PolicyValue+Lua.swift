@@ -24,12 +24,13 @@ extension PolicyValue {
             }
           return Entry(name, PolicyValue(value))
         })
-    case .function: self = .function
-    case .opaque, .object, .unsupported: self = .function
+    case .object(BindingHost.null): self = .null
+    case .function, .opaque, .object, .unsupported: self = .function
     }
   }
 
-  /// The value for Lua. `hide` makes the opaque value that stands for a secret.
+  /// The value for Lua. `hide` makes the opaque value that stands for a secret. Nothing is nil, except in a list, which
+  /// a nil would end: there it is `tide.json.null`.
   func luaValue(hide: (Secret) -> LuaOpaque) -> LuaValue {
     switch self {
     case .null, .function: .nilValue
@@ -38,7 +39,8 @@ extension PolicyValue {
     case .number(let number): .number(number)
     case .string(let text): .text(text)
     case .secret(let secret): .opaque(hide(secret))
-    case .array(let elements): .array(elements.map { $0.luaValue(hide: hide) })
+    case .array(let elements):
+      .array(elements.map { $0 == .null ? .object(BindingHost.null) : $0.luaValue(hide: hide) })
     case .map(let entries): .map(entries.map { (.text($0.key), $0.value.luaValue(hide: hide)) })
     }
   }

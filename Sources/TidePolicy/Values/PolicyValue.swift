@@ -1,7 +1,7 @@
 import TideCore
 
-/// A plain value that passes between Lua, a configuration file and Swift: what a policy's configuration, a manifest or a JSON text is
-/// made of. Immutable, so that one copy serves every worker.
+/// A plain value that passes between Lua, a configuration file and Swift: what a policy's configuration, a manifest or
+/// a JSON text is made of. Immutable, so that one copy serves every worker.
 public indirect enum PolicyValue: Sendable, Equatable {
   public struct Entry: Sendable, Equatable {
     public var key: String
@@ -85,7 +85,8 @@ public indirect enum PolicyValue: Sendable, Equatable {
     }
   }
 
-  /// The value as a configuration node without a position, so that a schema's defaults pass the same checks as what a user writes.
+  /// The value as a configuration node without a position, so that a schema's defaults pass the same checks as what a
+  /// user writes.
   public var configNode: ConfigNode {
     switch self {
     case .null, .function, .secret: ConfigNode(.null)

@@ -7,8 +7,8 @@ import TideLua
 
 /// One binding on one worker: its Lua machine, its breaker, its figures.
 ///
-/// A machine for each binding, so that its memory is its own and an abort takes no other policy's state with it. Built on the control
-/// thread, used on one worker.
+/// A machine for each binding, so that its memory is its own and an abort takes no other policy's state with it. Built
+/// on the control thread, used on one worker.
 final class BindingMachine {
   let binding: BoundPolicy
   let host: BindingHost
@@ -18,7 +18,8 @@ final class BindingMachine {
   private(set) var config: LuaRef
   private var functions: [LuaFunction?]
   var breaker = PolicyBreaker()
-  var metrics: [HookMetrics]
+  /// By hook; at an address of its own, since every token counts here.
+  let metrics: UnsafeMutablePointer<HookMetrics>
   private let seed: UInt64
   private let mode: LuaMachineOptions.Mode
   /// Lane calls since the clock was read.
@@ -36,10 +37,13 @@ final class BindingMachine {
     host = BindingHost(binding: binding, services: services, store: store)
     self.seed = seed
     self.mode = mode
-    metrics = Array(repeating: HookMetrics(), count: HookName.allCases.count)
     let loaded = try Self.load(binding, host, seed: seed, mode: mode)
+    metrics = .allocate(capacity: HookName.allCases.count)
+    metrics.initialize(repeating: HookMetrics(), count: HookName.allCases.count)
     (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
   }
+
+  deinit { metrics.deallocate() }
 
   private struct Loaded {
     var machine: LuaMachine
@@ -82,7 +86,7 @@ final class BindingMachine {
 
   /// Whether the hook may run now; if not, its failure action applies.
   func mayRun(_ hook: HookName) -> Bool {
-    if breaker.state == .closed, !isBroken { return true }
+    if breaker.isClosed, !isBroken { return true }
     guard breaker.allowsRun(now: host.services.now()), !isBroken || rebuild() else {
       metrics[Int(hook.rawValue)].skippedByBreaker &+= 1
       return false
@@ -92,7 +96,8 @@ final class BindingMachine {
 
   func succeeded(_ hook: HookName) { breaker.succeeded() }
 
-  /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from inside a call.
+  /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from
+  /// inside a call.
   func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String) {
     metrics[Int(hook.rawValue)].errors &+= 1
     var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]

@@ -21,12 +21,24 @@ final class LaneStage {
   var state: LuaRef?
   var lane: LuaRef?
   var ownsLane = false
-  var segmenter: Segmenter?
+  /// At an address of its own, as `LaneScratch.Buffer`.
+  let segmenter: UnsafeMutablePointer<Segmenter>?
 
   init(_ machine: BindingMachine, _ lane: LaneID) {
     self.machine = machine
     isSubscribed = machine.binding.manifest.channels.contains(lane.channel)
-    if isSubscribed, let unit = machine.binding.manifest.segment { segmenter = Segmenter(unit: unit) }
+    guard isSubscribed, let unit = machine.binding.manifest.segment else {
+      segmenter = nil
+      return
+    }
+    let segmenter = UnsafeMutablePointer<Segmenter>.allocate(capacity: 1)
+    segmenter.initialize(to: Segmenter(unit: unit))
+    self.segmenter = segmenter
+  }
+
+  deinit {
+    segmenter?.deinitialize(count: 1)
+    segmenter?.deallocate()
   }
 
   func release() {
@@ -36,6 +48,5 @@ final class LaneStage {
     }
     state = nil
     lane = nil
-    segmenter = nil
   }
 }

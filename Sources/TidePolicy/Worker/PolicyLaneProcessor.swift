@@ -4,8 +4,8 @@ import TideLua
 
 /// The text of one exchange's answer on its way through the policies, last binding to first.
 ///
-/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into units for
-/// `on_segment`. A delta costs one protected call for each hook and allocates nothing.
+/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into
+/// units for `on_segment`. A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
   private let run: PolicyRun
   private let worker: PolicyWorker
@@ -14,8 +14,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
   private var decidedCut = LaneCut()
-  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an error response,
-  /// afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
+  /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
+  /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
@@ -35,7 +35,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
     super.init()
   }
 
-  deinit { end() }
+  deinit {
+    end()
+    run.processorEnded()
+  }
 
   override public var channels: ChannelSet { wantedChannels }
   override public var cut: LaneCut { decidedCut }
@@ -89,12 +92,12 @@ public final class PolicyLaneProcessor: LaneProcessor {
       return step
     }
     let buffer = worker.scratch.buffers[place]
-    buffer.queue.removeAll()
-    let step = process(stage, lane, text, isEnd: isEnd, into: &buffer.queue)
+    buffer.queue.pointee.removeAll()
+    let step = process(stage, lane, text, isEnd: isEnd, into: &buffer.queue.pointee)
     // After a cut the stages that follow release what they hold: it came before.
     let isLast = isEnd || step != .proceed
-    guard isLast || !buffer.queue.isEmpty else { return .proceed }
-    let next = flow(stages, place + 1, lane, buffer.queue.readableBytes, isEnd: isLast, into: &out)
+    guard isLast || !buffer.queue.pointee.isEmpty else { return .proceed }
+    let next = flow(stages, place + 1, lane, buffer.queue.pointee.readableBytes, isEnd: isLast, into: &out)
     if step != .proceed { lanes[lane].hasEnded = true }
     return step == .fail || next == .fail ? .fail : step == .proceed ? next : step
   }
@@ -118,9 +121,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
       if stage.segmenter == nil {
         step = token(stage, text, into: &out)
       } else {
-        worker.scratch.token.queue.removeAll()
-        step = token(stage, text, into: &worker.scratch.token.queue)
-        let passed = worker.scratch.token.queue.readableBytes
+        worker.scratch.token.queue.pointee.removeAll()
+        step = token(stage, text, into: &worker.scratch.token.queue.pointee)
+        let passed = worker.scratch.token.queue.pointee.readableBytes
         if !passed.isEmpty {
           let segmentStep = segments(stage, lane, passed, isEnd: isEnd || step != .proceed, into: &out)
           step = step == .proceed ? segmentStep : step
@@ -135,8 +138,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return laneEnded(stage, lanes[lane].id, into: &out)
   }
 
-  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of the old one's
-  /// `s`, and an exchange that did nothing wrong must go on.
+  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of
+  /// the old one's `s`, and an exchange that did nothing wrong must go on.
   ///
   /// - Returns: nil when the stage is ready, else what to do with the text.
   private func prepare(
@@ -146,6 +149,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let hasHook = machine.binding.hooks.contains(.onLane)
     let hook: HookName = hasHook ? .onLane : machine.binding.hooks.contains(.onToken) ? .onToken : .onSegment
     guard machine.mayRun(hook) else { return refused(stage, hook, text, into: &out) }
+    // What an aborted machine held went with it.
+    stage.state = nil
+    stage.lane = nil
     do throws(LuaFailure) {
       guard let held = worker.laneReference(lane, machine) else {
         throw LuaFailure(kind: .memoryAbort, message: "not enough memory for a lane")
@@ -205,7 +211,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   /// Lets held text pass as it came, so that a skipped hook keeps the order.
   private func releaseHeld(_ stage: LaneStage, into out: inout ByteQueue) {
-    stage.segmenter?.finish { piece, _ in out.append(piece) }
+    stage.segmenter?.pointee.finish { piece, _ in out.append(piece) }
   }
 
   private func failureStep(_ stage: LaneStage, _ hook: HookName) -> LaneStep {
@@ -266,7 +272,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if let problem {
       step = failed(stage, .onToken, problem)
       if step == .proceed { out.append(text) }
-    } else if machine.breaker.state != .closed {
+    } else if !machine.breaker.isClosed {
       machine.succeeded(.onToken)
     }
     return step
@@ -279,7 +285,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
       return refused(stage, .onSegment, text, into: &out)
     }
     var step = LaneStep.proceed
-    stage.segmenter?.feedBatch(text) { buffer, pieces in
+    stage.segmenter?.pointee.feedBatch(text) { buffer, pieces in
       step = units(stage, buffer, pieces, into: &out)
     }
     guard isEnd, step == .proceed else { return step }
@@ -289,7 +295,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
         return refusal
       }
     }
-    stage.segmenter?.finishBatch { buffer, pieces in
+    stage.segmenter?.pointee.finishBatch { buffer, pieces in
       step = units(stage, buffer, pieces, into: &out)
     }
     return step
@@ -303,12 +309,12 @@ public final class PolicyLaneProcessor: LaneProcessor {
     guard let base = buffer.baseAddress, let last = pieces.last else { return .proceed }
     let end = Int(last.end)
     let machine = stage.machine
-    let scratch = worker.scratch
-    scratch.ranges.removeAll(keepingCapacity: true)
+    let found = worker.scratch.ranges
+    found.pointee.removeAll(keepingCapacity: true)
     for piece in pieces where piece.isUnit {
-      scratch.ranges.append(LuaMachine.TextRange(offset: Int(piece.start), length: Int(piece.end &- piece.start)))
+      found.pointee.append(LuaMachine.TextRange(offset: Int(piece.start), length: Int(piece.end &- piece.start)))
     }
-    guard !scratch.ranges.isEmpty, let function = machine.function(.onSegment), let state = stage.state,
+    guard !found.pointee.isEmpty, let function = machine.function(.onSegment), let state = stage.state,
       let lane = stage.lane
     else {
       out.append(UnsafeRawBufferPointer(start: base, count: end))
@@ -320,7 +326,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     var copied = 0
     var step = LaneStep.proceed
     var problem: LuaFailure?
-    scratch.ranges.withUnsafeBufferPointer { ranges in
+    found.pointee.withUnsafeBufferPointer { ranges in
       machine.machine.callTextBatch(
         function, state: state, lane: lane, base: base, segments: ranges, budgetNs: budget
       ) { index, outcome in
@@ -344,12 +350,12 @@ public final class PolicyLaneProcessor: LaneProcessor {
         return false
       }
     }
-    machine.endLaneCall(.onSegment, measure, calls: scratch.ranges.count, budgetNs: budget)
+    machine.endLaneCall(.onSegment, measure, calls: found.pointee.count, budgetNs: budget)
     machine.host.hookEnded()
     if let problem {
       // With `skip` the rest of this batch passes as it is; the next one is tried again.
       step = failed(stage, .onSegment, problem)
-    } else if machine.breaker.state != .closed {
+    } else if !machine.breaker.isClosed {
       machine.succeeded(.onSegment)
     }
     if step == .proceed { out.append(UnsafeRawBufferPointer(start: base + copied, count: end &- copied)) }

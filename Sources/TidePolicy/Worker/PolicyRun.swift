@@ -4,7 +4,8 @@ import TideLua
 
 /// The policies of one exchange, from its head to its log line. Pinned to the generation of its worker object.
 ///
-/// Order: `begin`, `runAuth`, `fixBindings`, `runRequest`, `runRoute`, `lanes`, `runLog`, `end`. Owned by the exchange, on its worker.
+/// Order: `begin`, `runAuth`, `fixBindings`, `runRequest`, `runRoute`, `lanes`, `runLog`, `end`. Owned by the exchange,
+/// on its worker.
 public final class PolicyRun {
   public let worker: PolicyWorker
   public let context: ExchangeContext
@@ -15,8 +16,9 @@ public final class PolicyRun {
   private var isFixed = false
   private var isAnonymous = false
   private var slots: [Slot?] = []
-  /// Weak, because the processor keeps the run: whoever decodes the answer may let go of it last.
-  private weak var processor: PolicyLaneProcessor?
+  /// Not owned, because the processor keeps the run: whoever decodes the answer may let go of it last. The processor takes it back
+  /// when it goes; a weak reference would make each of its retains slow, on every token.
+  private unowned(unsafe) var processor: PolicyLaneProcessor?
   private var hasEnded = false
 
   /// What the exchange holds in one binding's machine.
@@ -49,8 +51,8 @@ public final class PolicyRun {
   /// Whether `runAuth` has anything to decide.
   public var needsAuth: Bool { candidates.contains { worker.machines[$0].binding.hooks.contains(.onAuth) } }
 
-  /// Asks the policies that know credentials, in order. The first identity wins and is put in the context; when none knows the client,
-  /// it is refused, whatever their `when` says, unless the route is anonymous.
+  /// Asks the policies that know credentials, in order. The first identity wins and is put in the context; when none
+  /// knows the client, it is refused, whatever their `when` says, unless the route is anonymous.
   public func runAuth() -> PolicyOutcome {
     guard needsAuth else { return .proceed }
     for index in candidates {
@@ -80,7 +82,8 @@ public final class PolicyRun {
     active = candidates.filter { context.matches(worker.machines[$0].binding.when) }
   }
 
-  /// Whether any active binding must see text: a request that is not parsed must then not pass unless the route says so.
+  /// Whether any active binding must see text: a request that is not parsed must then not pass unless the route says
+  /// so.
   public var seesText: Bool {
     active.contains { index in
       let hooks = worker.machines[index].binding.hooks
@@ -130,7 +133,8 @@ public final class PolicyRun {
     return .targets(current)
   }
 
-  /// The text side of the active bindings, last to first; nil when none has lane hooks. The caller keeps it as long as the answer runs.
+  /// The text side of the active bindings, last to first; nil when none has lane hooks. The caller keeps it as long as
+  /// the answer runs.
   public var lanes: PolicyLaneProcessor? {
     fixBindings()
     if let processor { return processor }
@@ -140,6 +144,8 @@ public final class PolicyRun {
     processor = made
     return made
   }
+
+  func processorEnded() { processor = nil }
 
   // MARK: Phases after the last byte
 

@@ -4,8 +4,8 @@ import TideLua
 
 /// One generation's policies on one worker: a Lua machine for each binding.
 ///
-/// `@unchecked Sendable` because it is built on the control thread and then handed over: from there on only one worker touches it, and
-/// it dies with the last exchange of its generation.
+/// `@unchecked Sendable` because it is built on the control thread and then handed over: from there on only one worker
+/// touches it, and it dies with the last exchange of its generation.
 public final class PolicyWorker: @unchecked Sendable {
   public let blueprint: PolicyBlueprint
   public let workerIndex: Int
@@ -36,10 +36,12 @@ public final class PolicyWorker: @unchecked Sendable {
     scratch = LaneScratch(stageCount: machines.count)
   }
 
-  /// Makes the calling thread known to the watchdog, so that the first hook does not pay for it. On the worker's thread.
+  /// Makes the calling thread known to the watchdog, so that the first hook does not pay for it. On the worker's
+  /// thread.
   public static func prepareThread() { LuaGuard.registerThread() }
 
-  /// Collects garbage for about `budgetNs` where much has gathered. Call it at the end of a turn, with more when the loop is idle.
+  /// Collects garbage for about `budgetNs` where much has gathered. Call it at the end of a turn, with more when the
+  /// loop is idle.
   public func relieve(budgetNs: UInt64 = 100_000) {
     for machine in machines { machine.relieve(budgetNs: budgetNs) }
   }
