@@ -38,8 +38,11 @@ let package = Package(
     .target(name: "TidePolicy", dependencies: ["TideCore", "TideLua", "TideDialects"], swiftSettings: swift),
 
     // The composition.
-    .target(name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
-    .target(name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")], swiftSettings: swift),
+    .target(
+      name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
+    .target(
+      name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swift),
     .target(
       name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects"], swiftSettings: swift),
     .target(

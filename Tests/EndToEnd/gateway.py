@@ -5,6 +5,7 @@ happen is asked for again until it has, or until a limit that only a broken prog
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -200,10 +201,12 @@ def cluster(name, *endpoints, **more):
     return {"name": name, "endpoints": listed} | more
 
 
+given_ports = itertools.count(20_000 + os.getpid() % 5_000)
+
+
 def free_port():
-    """A loopback port that nothing listens on, outside the range from which the system gives ports to clients."""
-    first = 20_000 + os.getpid() % 5_000
-    for port in range(first, 32_000):
+    """A loopback port that nothing listens on, outside the range from which the system gives ports to clients; another each time."""
+    for port in itertools.islice(given_ports, 5_000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -94,7 +94,9 @@ import TideLua
     let hook = try script.function("function(s, t) return '' end")
     let state = try script.machine.referenceTable()
     [UInt8]("gone".utf8).withUnsafeBytes { text in
-      guard case .replaced(let bytes) = script.machine.callText(hook, state: state, text: text, lane: state, budgetNs: 50_000_000)
+      guard
+        case .replaced(let bytes) = script.machine.callText(
+          hook, state: state, text: text, lane: state, budgetNs: 50_000_000)
       else {
         Issue.record("an empty replacement was not taken")
         return

@@ -14,6 +14,8 @@ extension Exchange {
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
+    // Held for the length of this call: the run makes a processor anew whenever nobody holds one.
+    let lanes = kind == .chat && isSuccess ? run.lanes : nil
     let type = (response.headers["content-type"] ?? "").lowercased()
     if isSuccess, kind == .chat {
       if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", lanes != nil {

@@ -1,0 +1,182 @@
+"""The command line: what people type first, and what they are told when a file is wrong."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from gateway import KEY, PATIENCE, PROGRAM, ROOT, TERMINATE, Program, configuration, get
+
+
+def tidegate(*arguments, folder=None, environment=None):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, cwd=folder, env=environment)
+
+
+def test_help_has_examples():
+    shown = tidegate("--help")
+    assert shown.returncode == 0
+    for command in ("run", "check", "policy", "engine", "bench"):
+        assert re.search(rf"^  {command}\b", shown.stdout, re.MULTILINE), command
+    assert "EXAMPLES" in shown.stdout
+    for command in ("run", "check", "engine", "bench", "policy check"):
+        one = tidegate(*command.split(), "--help")
+        assert (one.returncode, "USAGE: tidegate " + command in one.stdout) == (0, True)
+    for fault in ("die-after-N", "stall-after-N", "malformed-after-N", "rate-limited", "slow-first-MS"):
+        assert fault in tidegate("engine", "--help").stdout
+
+
+def test_version():
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", tidegate("--version").stdout)
+
+
+def test_unknown_options_and_commands():
+    for arguments in (["--nothing"], ["nothing"], ["engine", "--mode", "nothing"], ["engine", "--address", "nowhere"]):
+        refused = tidegate(*arguments)
+        assert refused.returncode not in (0, None) and refused.stderr, arguments
+
+
+def test_the_shipped_configuration_is_valid():
+    checked = tidegate("check", "--config", ROOT / "Config" / "tidegate.yaml")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    for policy in ("api-keys", "rate-limit", "model-router", "prompt-template", "word-filter"):
+        assert policy in checked.stdout
+
+
+def test_the_configuration_comes_from_the_environment(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("clusters: [ { name: engine, engine: {} } ]\nmodels: [ { id: echo, cluster: engine } ]\n")
+    checked = tidegate("check", folder=tmp_path, environment={"TIDEGATE_CONFIG": str(path)})
+    assert checked.returncode == 0, checked.stderr
+    assert str(path) in checked.stdout
+
+
+BASE = "clusters: [ { name: engine, engine: {} } ]\nmodels: [ { id: echo, cluster: engine } ]\n"
+
+
+@pytest.mark.parametrize("text, place, said", [
+    (BASE + "polices: []\n", "3:1", "policies"),
+    (BASE + "listeners:\n  - adress: 127.0.0.1:8080\n", "4:5", "address"),
+    (BASE + "listeners:\n  - address: 127.0.0.1:99999\n", "4:14", "127.0.0.1:8080"),
+    (BASE + "log: { level: loud }\n", "3:15", "info"),
+    (BASE + "store: redis://localhost\n", "3:8", "memory"),
+    (BASE + "limits: { request_body: 10 apples }\n", "3:25", "MiB"),
+    ("clusters: [ { name: engine, engine: {} } ]\nmodels:\n  - { id: echo, cluster: engin }\n", "3:26", "engine"),
+    (BASE + "plugins: { folder: nowhere }\n", "3:20", "nowhere"),
+    ("clusters: [\n", None, ""),
+])
+def test_a_wrong_configuration_names_the_place(tmp_path, text, place, said):
+    path = tmp_path / "tidegate.yaml"
+    path.write_text(text)
+    checked = tidegate("check", "--config", path)
+    assert (checked.returncode, checked.stdout) == (1, "")
+    first = checked.stderr.splitlines()[0]
+    assert first.startswith(f"{path}:{place}: " if place else f"{path}:"), first
+    assert said in first
+    # A gateway does not start with what `check` refuses, and says the same.
+    started = tidegate("run", "--config", path)
+    assert (started.returncode, started.stderr) == (1, checked.stderr)
+
+
+def test_a_missing_file():
+    checked = tidegate("check", "--config", "/nowhere/tidegate.yaml")
+    assert checked.returncode == 1
+    assert "/nowhere/tidegate.yaml" in checked.stderr
+
+
+def test_a_missing_variable(tmp_path):
+    path = tmp_path / "tidegate.yaml"
+    path.write_text(
+        "clusters:\n  - name: far\n    endpoints: [ { url: https://far.example } ]\n"
+        "    credentials: { bearer: \"${TIDEGATE_TEST_NOT_SET}\" }\nmodels: [ { id: x, cluster: far } ]\n")
+    checked = tidegate("check", "--config", path)
+    assert checked.returncode == 1
+    assert checked.stderr.startswith(f"{path}:4:") and "TIDEGATE_TEST_NOT_SET" in checked.stderr
+
+
+@pytest.mark.parametrize("policy, config, said", [
+    ("return { on_segment = function(s, w) return = end }", "{}", r"mine\.lua:1: "),
+    ("return {\n  on_sgment = function() end }", "{}", r"mine\.lua.*on_segment"),
+    ("return { schema = { limit = { type = \"integer\" } }, on_request = function() end }", "{ limt: 1 }",
+     r"tidegate\.yaml:6.*limit"),
+    ("return { schema = { limit = { type = \"integer\", required = true } }, on_request = function() end }", "{}",
+     r"limit"),
+    ("return { on_tool_call = function() end }", "{}", r"mine\.lua.*on_tool_call"),
+    ("x = 1\nreturn { on_request = function() end }", "{}", r"mine\.lua:1: "),
+])
+def test_a_wrong_policy_names_the_place(tmp_path, policy, config, said):
+    path = tmp_path / "tidegate.yaml"
+    (tmp_path / "Plugins").mkdir()
+    (tmp_path / "Plugins" / "mine.lua").write_text(policy)
+    path.write_text(BASE + f"plugins: {{ folder: Plugins }}\npolicies:\n  - use: mine\n    config: {config}\n")
+    checked = tidegate("check", "--config", path)
+    assert checked.returncode == 1
+    assert re.search(said, checked.stderr), checked.stderr
+
+
+def test_policy_check(tmp_path):
+    shown = tidegate("policy", "check", ROOT / "Plugins")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"^word-filter 1\.0\.0: .*on_segment", shown.stdout, re.MULTILINE)
+    assert re.search(r"^api-keys .*needs keys", shown.stdout, re.MULTILINE)
+
+    (tmp_path / "good.lua").write_text("return { auto = true, on_request = function() end }")
+    (tmp_path / "bad.lua").write_text("return {\n  on_request = 1,\n}\n")
+    shown = tidegate("policy", "check", tmp_path)
+    assert shown.returncode == 1
+    assert "good: on_request (auto)" in shown.stdout
+    assert re.search(r"bad\.lua", shown.stderr)
+    assert tidegate("policy", "check", tmp_path / "nowhere").returncode == 1
+
+
+def test_the_first_run(start, tmp_path):
+    """The start-up message of the shipped configuration: what listens, the policies in force, a line that works."""
+    text = (ROOT / "Config" / "tidegate.yaml").read_text()
+    text = text.replace("address: 127.0.0.1:8080 ", "address: 127.0.0.1:0 ").replace("127.0.0.1:8081 ", "127.0.0.1:0 ")
+    gateway = start(text)
+    for policy in ("api-keys", "rate-limit", "model-router", "prompt-template", "word-filter"):
+        assert re.search(rf"^    {policy}: ", gateway.text, re.MULTILINE)
+    command = gateway.text[gateway.text.index("curl -N"):].split("}'")[0] + "}'"
+    assert KEY in command
+    answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE).stdout
+    said = "".join(
+        json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+        for line in answer.splitlines() if line.startswith("data: {"))
+    assert said == "What color is the sea?"
+    assert answer.rstrip().endswith("data: [DONE]")
+
+
+def test_the_built_in_default_needs_no_file(tmp_path):
+    checked = tidegate("check", folder=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert "built-in" in checked.stdout
+
+
+def test_engine(start_engine, tmp_path):
+    engine = start_engine("--mode", "scripted", "--script", "one two", "--interval", "0")
+    assert json.loads(get(engine.url + "/v1/models")[1])["object"] == "list"
+    assert json.loads(get(engine.url + "/engine/stats")[1])["requests"] == 1
+    second = Program(["engine", "--address", f"127.0.0.1:{engine.port}"], tmp_path, "second")
+    assert second.wait() == 1
+    assert f"127.0.0.1:{engine.port}" in second.text
+    second.stop()
+    engine.signal(TERMINATE)
+    assert engine.wait() == 0
+
+
+def test_the_admin_listener(start, engine):
+    gateway = start(configuration(engine.url))
+    assert get(gateway.admin + "/healthz") == (200, "ok\n")
+    assert get(gateway.admin + "/readyz")[0] == 200
+    assert get(gateway.admin + "/nothing")[0] == 404
+    metrics = get(gateway.admin + "/metrics")[1]
+    names = set()
+    for line in metrics.splitlines():
+        if line.startswith("# TYPE "):
+            name = line.split()[2]
+            assert name not in names, f"{name} is declared twice"
+            names.add(name)
+        elif not line.startswith("#"):
+            assert re.fullmatch(r'[a-z_]+(\{([a-z_]+="[^"\\\n]*",?)*\})? [-+.e0-9]+(inf)?', line, re.IGNORECASE), line
+    assert {"tidegate_generation", "tidegate_exchanges_total", "tidegate_build_info"} <= names
