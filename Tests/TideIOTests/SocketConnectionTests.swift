@@ -144,6 +144,29 @@ import Testing
     #expect(server.now.hangUps == 1 && server.now.received == data && server.now.ends == [true])
   }
 
+  @Test func waitingInputIsSeenWithoutReadingIt() {
+    let harness = Harness()
+    // Written and read on the worker alone.
+    nonisolated(unsafe) var held: Probe?
+    let (address, server) = harness.listen(
+      Behaviour(received: { probe, _ in
+        held = probe
+        probe.pauseReading()
+      }))
+    let peer = RawPeer(to: address)
+    peer.send([1])
+    #expect(server.wait { $0.received == [1] })
+    #expect(harness.run { _ in held?.hasInputWaiting } == false)
+    peer.halfClose()
+    #expect(server.wait { $0.hangUps == 1 })
+    #expect(harness.run { _ in held?.hasInputWaiting } == true)
+    #expect(server.now.ends.isEmpty)
+    harness.run { _ in
+      held?.abort()
+      held = nil
+    }
+  }
+
   @Test func pausingInsideReceiveStopsAtOnce() {
     let harness = Harness()
     let (address, server) = harness.listen(

@@ -87,7 +87,9 @@ class Peer:
         self.sent = 0
         self.on_frame = lambda kind, stream: None
         # The acknowledgement leaves early, so that it never gets between the pieces of another frame.
-        self.write(PREFACE + frame(SETTINGS, 0, 0, settings) + (frame(SETTINGS, ACK, 0) if acknowledges else b""))
+        # The connection's window is wide from the start: a test that is about windows narrows those of its streams.
+        self.write(PREFACE + frame(SETTINGS, 0, 0, settings) + frame(WINDOW_UPDATE, 0, 0, b"\x7f\0\0\0")
+                   + (frame(SETTINGS, ACK, 0) if acknowledges else b""))
 
     def write(self, data, patience=15.0, read=True, until=None):
         """Writes all of `data` unless the other side has had enough first; False then."""
