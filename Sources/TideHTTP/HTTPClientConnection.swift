@@ -69,6 +69,10 @@ public final class HTTPClientConnection: HTTPConnection {
     return false
   }
 
+  /// Whether an idle HTTP/1.1 connection must not carry another request: the endpoint has closed it, or has sent what nobody asked for,
+  /// and its event has not been read yet. A request sent now would be lost, and only some may be repeated.
+  public var isStale: Bool { version == .http11 && requestCount > 0 && hasInputWaiting }
+
   /// Opens a request; nil when there is no room.
   public func open(_ head: RequestHead, endStream: Bool, consumer: StreamConsumer) -> HTTPStream? {
     guard isReady else { return nil }

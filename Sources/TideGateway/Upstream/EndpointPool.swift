@@ -117,7 +117,8 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   // MARK: Connections
 
   private func connectionWithRoom() -> HTTPClientConnection? {
-    for connection in connections where connection.availableStreams > 0 && !connection.shouldRetire {
+    for connection in connections
+    where connection.availableStreams > 0 && !connection.shouldRetire && !connection.isStale {
       return connection
     }
     return nil

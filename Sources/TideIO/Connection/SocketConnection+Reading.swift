@@ -2,6 +2,13 @@ import Glibc
 import TideCore
 
 extension SocketConnection {
+  /// Whether the kernel holds bytes, an end or an error of this connection that have not been read yet. One system call.
+  public final var hasInputWaiting: Bool {
+    var byte: UInt8 = 0
+    let count = recv(descriptor, &byte, 1, Int32(truncatingIfNeeded: MSG_PEEK | MSG_DONTWAIT))
+    return count >= 0 || (errno != EAGAIN && errno != EINTR)
+  }
+
   /// Reads until the socket is dry, the owner pauses or the turn's budget is spent; the rest is for the next turn, since its
   /// edge will not come again.
   final func readReady() {
