@@ -8,7 +8,7 @@ extension Exchange {
   func begin(endStream: Bool) {
     isRequestComplete = endStream
     armTimer()
-    if kind.readsBody, let announced = head.contentLength, announced > configuration.limits.requestBody {
+    if let announced = head.contentLength, announced > configuration.limits.requestBody {
       return fail(.tooLarge(configuration.limits.requestBody))
     }
     run.begin(route: routeConfiguration.name)
@@ -16,7 +16,7 @@ extension Exchange {
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
-    case .chat, .completion, .embedding: if let length = head.contentLength { requestBody.reserveCapacity(length) }
+    case .chat, .completion, .embedding: requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
     }
   }
 
@@ -42,12 +42,19 @@ extension Exchange {
       requestBody.append(contentsOf: bytes)
       downstream.returnCredit(bytes.count)
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
-    } else if let upstream {
-      isUploadStarted = true
-      upstream.output.append(bytes)
-      upstream.outputChanged()
     } else {
-      pendingUpload.append(bytes)
+      // Relayed as it comes, and bounded like a body that is collected.
+      context.requestSize &+= bytes.count
+      if context.requestSize > configuration.limits.requestBody {
+        return fail(.tooLarge(configuration.limits.requestBody))
+      }
+      if let upstream {
+        isUploadStarted = true
+        upstream.output.append(bytes)
+        upstream.outputChanged()
+      } else {
+        pendingUpload.append(bytes)
+      }
     }
   }
 

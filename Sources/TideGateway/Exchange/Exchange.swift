@@ -39,6 +39,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
 
   /// A plain relayed answer is looked into for its usage up to this size.
   static let teeLimit = 256 * 1024
+  /// Memory set aside for a body that is announced; more only as it comes, for an announcement costs its sender nothing.
+  static let reservedBodyLimit = 64 * 1024
   /// Upstream credit is returned in steps of this many bytes, to keep window updates rare.
   static let creditStep = 16 * 1024
   /// Attempts after the first (architecture, "Retries").

@@ -55,9 +55,9 @@ def request_body(model, content="one two three", **more):
     return json.dumps({"model": model, "messages": [{"role": "user", "content": content}]} | more).encode()
 
 
-def chat(stream, model, **more):
-    """A whole chat request as frames."""
-    return headers(stream, head(), end=False) + frame(DATA, END_STREAM, stream, request_body(model, **more))
+def chat(number, model, **more):
+    """A whole chat request as the frames of stream `number`."""
+    return headers(number, head(), end=False) + frame(DATA, END_STREAM, number, request_body(model, **more))
 
 
 def chat1(model, **more):
@@ -69,10 +69,8 @@ def chat1(model, **more):
 class Peer:
     """One HTTP/2 connection whose frames are made by hand. Reads while it writes, and remembers all that comes."""
 
-    def __init__(self, port, settings=b"", preface=True, buffer=None):
+    def __init__(self, port, settings=b"", acknowledges=True):
         self.socket = socket.socket()
-        if buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
@@ -88,8 +86,8 @@ class Peer:
         self.ended = set()
         self.sent = 0
         self.on_frame = lambda kind, stream: None
-        if preface:
-            self.write(PREFACE + frame(SETTINGS, 0, 0, settings))
+        # The acknowledgement leaves early, so that it never gets between the pieces of another frame.
+        self.write(PREFACE + frame(SETTINGS, 0, 0, settings) + (frame(SETTINGS, ACK, 0) if acknowledges else b""))
 
     def write(self, data, patience=15.0, read=True, until=None):
         """Writes all of `data` unless the other side has had enough first; False then."""

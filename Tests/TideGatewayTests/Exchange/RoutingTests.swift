@@ -24,6 +24,10 @@ import TideHTTP
     let models = gateway.client.send("GET", "/v1/models")
     #expect(models.finish() == .whole)
     #expect(models.status == 401)
+    // Who is known is answered where there is no body to wait for, too.
+    let listed = gateway.client.send("GET", "/v1/models", headers: [("authorization", "Bearer right")])
+    #expect(listed.finish() == .whole)
+    #expect(listed.status == 200)
     let known = gateway.client.chat(headers: [("authorization", "Bearer right")])
     #expect(known.finish() == .whole)
     #expect(known.isDone)
