@@ -16,7 +16,8 @@ extension Exchange {
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
-    case .chat, .completion, .embedding: requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
+    case .chat, .completion, .embedding:
+      requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
     }
   }
 
