@@ -79,6 +79,23 @@ import TideIO
     gateway.stop()
   }
 
+  @Test func aRelayedUploadOverTheLimitIsRefused() throws {
+    let gateway = try GatewayHarness(
+      """
+      clusters: [ { name: engine, endpoints: [ { url: "http://{engine}", protocol: h2c } ] } ]
+      routes: [ { name: default, cluster: engine } ]
+      limits: { request_body: 64KiB }
+      """)
+    let body = [UInt8](repeating: 0x20, count: 70_000)
+    for announces in [true, false] {
+      let call = gateway.client.send("POST", "/v1/files", body: body, announces: announces)
+      call.finish()
+      #expect(call.status == 413)
+      #expect(gateway.eventually { gateway.figures.exchangesOpen == 0 && gateway.figures.streams == 0 })
+    }
+    gateway.stop()
+  }
+
   @Test func headRequestsAreAnsweredWithoutABody() throws {
     for version in [HTTPVersionChoice.http2, .http1] {
       let gateway = try GatewayHarness(
