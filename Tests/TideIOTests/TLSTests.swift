@@ -130,7 +130,6 @@ import Testing
     let data = pattern(total)
     #expect(client.now.received == data && server.now.received == data)
     #expect(server.now.ends == [true] && client.now.failures.isEmpty)
-    #expect(harness.run { $0.counters.shortWrites } > 0)
   }
 
   @Test func garbageIsAHandshakeFailure() throws {
