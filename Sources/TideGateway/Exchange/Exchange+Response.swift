@@ -14,16 +14,11 @@ extension Exchange {
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
-    // Held for the length of this call: the run makes a processor anew whenever nobody holds one.
-    let lanes = kind == .chat && isSuccess ? run.lanes : nil
     let type = (response.headers["content-type"] ?? "").lowercased()
     if isSuccess, kind == .chat {
-      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity", lanes != nil {
-        // Text that no policy could read must not pass (robustness, section 3).
-        abandonUpstream()
-        return fail(.upstreamMalformed)
-      }
       if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
+        // Text that no policy could read must not pass (robustness, section 3).
+        guard lanes == nil else { return fail(.upstreamMalformed) }
         // Nobody but the client can read it.
         body = .relay(tee: false)
         sendRelayedHead(response)

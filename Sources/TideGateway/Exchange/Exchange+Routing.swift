@@ -77,7 +77,7 @@ extension Exchange {
     if Balancer.pick(pools, tried: tried) == nil {
       targetIndex += 1
       guard
-        targets.indices.contains(targetIndex), targetIndex < targets.count,
+        targetIndex < targets.count,
         targets[targetIndex...].contains(where: {
           Balancer.pick(worker.pools(of: $0.cluster, in: generation), tried: tried) != nil
         })
