@@ -97,7 +97,8 @@ def bars(title: str, subtitle: str, unit: str, rows: list[Bar], parts: list[str]
         for index, part in enumerate(parts):
             # Each part in both colours: Tidegate's and the others'.
             drawn += [f'<rect x="{x:.1f}" y="68" width="8" height="12" fill="{_OWN[index % 2]}"/>',
-                      f'<rect x="{x + 8:.1f}" y="68" width="8" height="12" fill="{_OTHER[index % 2]}"/>', _label(x + 22, 78, part)]
+                      f'<rect x="{x + 8:.1f}" y="68" width="8" height="12" fill="{_OTHER[index % 2]}"/>',
+                      _label(x + 22, 78, part)]
             x += 46 + _width(part, 12)
     for tick in ticks:
         x = left + tick * scale
@@ -210,8 +211,8 @@ def _panel(panel: Panel, axis: str, xs: list[float], x0: float, y0: float, width
         for series, y in zip(ended, places):
             x, value, _ = series.points[-1]
             colour = colours[series.name]
-            drawn += [f'<path d="M{x_of(x) + 6:.1f},{y_of(value):.1f} L{x0 + width + 12:.1f},{y:.1f}" fill="none" stroke="{colour}" '
-                      'stroke-width="0.8" opacity="0.6"/>',
+            drawn += [f'<path d="M{x_of(x) + 6:.1f},{y_of(value):.1f} L{x0 + width + 12:.1f},{y:.1f}" '
+                      f'fill="none" stroke="{colour}" stroke-width="0.8" opacity="0.6"/>',
                       _label(x0 + width + 16, y + 4, series.name, 12, fill=colour,
                              weight=600 if series.name.startswith("tidegate") else 400)]
     return drawn

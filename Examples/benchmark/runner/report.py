@@ -223,6 +223,7 @@ def _charts(mode: str, rows: list[Row], folder: pathlib.Path) -> list[tuple[str,
         return made
     counts = sorted({row.connections for row in rows})
     about = f"medians of {max(len(row.runs) for row in rows)} rounds"
+    interval = f"{rows[0].runs[0]['interval_ms']:g} ms"
     if mode == "requests":
         add("rate", "Requests a second", chart.bars(
             "Short requests a second", f"not streamed; {about}", "requests/s",
@@ -245,14 +246,14 @@ def _charts(mode: str, rows: list[Row], folder: pathlib.Path) -> list[tuple[str,
             if len(here) < 2:
                 continue
             add(f"cost-{count}", f"CPU per relayed token at {count:,} connections", chart.bars(
-                f"CPU per token, {count:,} connections", f"a token every {rows[0].runs[0]['interval_ms']:g} ms a stream; {about}",
+                f"CPU per token, {count:,} connections", f"a token every {interval} a stream; {about}",
                 "us/token",
                 [chart.Bar(row.system, [row.median("user_us"), row.median("system_us")],
                            "fell behind" if row.is_behind else "") for row in here],
                 ["user", "system"]))
     if mode in ("side-by-side", "curve", "tls") and len(counts) > 1:
         add("gap", "Time between tokens against connections", chart.lines(
-            "Time between tokens", f"a token is due every {rows[0].runs[0]['interval_ms']:g} ms; hollow: fell behind; {about}", "connections",
+            "Time between tokens", f"a token is due every {interval}; hollow: fell behind; {about}", "connections",
             [chart.Panel("mean, ms", _series(rows, lambda row: row.median("report", "mean_inter_token_ms"))),
              chart.Panel("99th percentile, ms", _series(rows, lambda row: row.median("report", "gap_us", "p99", scale=1000)))]))
         add("curve", "Cost of a token and memory of a stream against connections", chart.lines(
@@ -280,8 +281,8 @@ _READING = """\
 and the greatest in brackets. *mean*: what a stream waits between two tokens; above 1.02 of the interval the system **fell
 behind**: it sends several tokens in one write and looks cheaper for it, so its cost compares with nobody's. *late*: from the
 instant a token was due to its arrival. *gap*: between two arrivals on one stream. *x NAME*: cost as a multiple of NAME's,
-round by round. *KiB/stream*: what memory grew by since the process was idle. *disturbed*: other processes took more than a tenth
-of a core in some round.
+round by round. *KiB/stream*: what memory grew by since the process was idle. *disturbed*: other processes took more than
+a tenth of a core in some round.
 """
 
 
@@ -303,8 +304,9 @@ def write(folder: pathlib.Path) -> str:
             continue
         rows = rows_of(mine)
         rounds = max(len(row.runs) for row in rows)
-        parts += [f"## {mode}", "", f"{MODES[mode].about[0].upper()}{MODES[mode].about[1:]}. {rounds} round{'s' * (rounds > 1)} of "
-                  f"{about['seconds']:g} s, medians.", "", tables.get(mode, _streams_table)(rows), ""]
+        question = MODES[mode].about[0].upper() + MODES[mode].about[1:]
+        parts += [f"## {mode}", "", f"{question}. {rounds} round{'s' * (rounds > 1)} of {about['seconds']:g} s, medians.", "",
+                  tables.get(mode, _streams_table)(rows), ""]
         for name, what in _charts(mode, rows, folder):
             parts += [f"![{what}]({name})", ""]
         errors = {(run["system"], run["connections"]): run["error"] for run in mine if "error" in run}
