@@ -2,16 +2,6 @@ import TideCore
 
 /// The transformer of one answer that is not streamed: each text is its lane's only delta.
 public final class ChatBody {
-  /// What became of the body.
-  public enum Outcome: Equatable, Sendable {
-    /// The body to send; equal to what came when no text was changed.
-    case body([UInt8])
-    /// As `body`, ended early by a policy.
-    case cut([UInt8])
-    /// The body cannot be read or a policy failed closed; it must not be sent.
-    case failed(StreamFailure)
-  }
-
   private let options: ChatStreamOptions
   private let scratch: DialectScratch
   private var reportedUsage: TokenUsage?
@@ -35,11 +25,11 @@ public final class ChatBody {
   /// Reads a whole `chat.completion`, runs its texts, and gives the body to send.
   ///
   /// Without a processor a body that is not the dialect's JSON passes as it is.
-  public func transform(_ body: [UInt8]) -> Outcome {
+  public func transform(_ body: [UInt8]) -> BodyOutcome {
     body.withUnsafeBytes { transform($0, body) }
   }
 
-  private func transform(_ data: UnsafeRawBufferPointer, _ body: [UInt8]) -> Outcome {
+  private func transform(_ data: UnsafeRawBufferPointer, _ body: [UInt8]) -> BodyOutcome {
     guard scratch.event.decode(data) else { return options.processor == nil ? .body(body) : .failed(.malformed) }
     let event = scratch.event
     if event.usageStart >= 0 {

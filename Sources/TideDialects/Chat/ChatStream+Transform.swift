@@ -163,7 +163,7 @@ extension ChatStream {
     let droppedCount = choices.reduce(0) { $0 &+ ($1.isDropped ? 1 : 0) }
     if droppedCount > 0 {
       if droppedCount == choices.count, !hasNews { return }
-      cutDroppedChoices()
+      scratch.removeElements(choices.map { $0.start..<$0.end }) { choices[$0].isDropped }
     }
     if scratch.hasEdits, scratch.event.obfuscationStart >= 0 {
       scratch.remove(scratch.event.obfuscationStart, scratch.event.obfuscationEnd)
@@ -177,23 +177,6 @@ extension ChatStream {
     } else {
       scratch.write(event, into: &out)
       lastWasForwarded = event.dataLineCount == 1 || !scratch.hasEdits
-    }
-  }
-
-  /// Cuts the choices that the client must not see out of their array, each with one comma.
-  private func cutDroppedChoices() {
-    let choices = scratch.event.choices
-    var hasKept = false
-    for place in choices.indices {
-      guard choices[place].isDropped else {
-        hasKept = true
-        continue
-      }
-      let start = hasKept ? choices[place &- 1].end : choices[place].start
-      let end = hasKept || place &+ 1 == choices.count ? choices[place].end : choices[place &+ 1].start
-      // Edits inside give way to the cut.
-      scratch.splices.removeAll { $0.start >= start && $0.end <= end }
-      scratch.remove(start, end)
     }
   }
 

@@ -34,6 +34,22 @@ extension DialectScratch {
 
   func remove(_ start: Int, _ end: Int) { splices.append(.removal(start, end)) }
 
+  /// Removes elements of an array, each with one comma; edits inside them give way.
+  func removeElements(_ elements: [Range<Int>], where isDropped: (Int) -> Bool) {
+    var hasKept = false
+    for place in elements.indices {
+      guard isDropped(place) else {
+        hasKept = true
+        continue
+      }
+      let start = hasKept ? elements[place &- 1].upperBound : elements[place].lowerBound
+      let end =
+        hasKept || place &+ 1 == elements.count ? elements[place].upperBound : elements[place &+ 1].lowerBound
+      splices.removeAll { $0.start >= start && $0.end <= end }
+      remove(start, end)
+    }
+  }
+
   private func noteSplice(_ start: Int, _ end: Int, from: Int) {
     splices.append(JSONSplice(start: start, end: end, replacementStart: from, replacementEnd: replacements.byteCount))
   }
@@ -77,6 +93,21 @@ extension DialectScratch {
     var out = ByteQueue()
     writeEdited(data, into: &out)
     return [UInt8](out.readableBytes)
+  }
+
+  /// A part of `data` with the edits noted inside it.
+  func edited(_ data: UnsafeRawBufferPointer, in range: Range<Int>) -> [UInt8] {
+    sortSplices()
+    let new = replacements.readableBytes
+    var out: [UInt8] = []
+    out.reserveCapacity(range.count)
+    var cursor = range.lowerBound
+    for splice in splices where splice.start >= cursor && splice.end <= range.upperBound {
+      out += data[cursor..<splice.start]
+      out += new[splice.replacementStart..<splice.replacementEnd]
+      cursor = splice.end
+    }
+    return out + data[cursor..<range.upperBound]
   }
 
   private func append(_ bytes: UnsafeRawBufferPointer, _ joinsLines: Bool, into out: inout ByteQueue) {

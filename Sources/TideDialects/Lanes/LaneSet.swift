@@ -41,10 +41,10 @@ struct LaneSet<Key> {
   /// Feeds the content of one JSON string and, with `isLast`, ends the lane after it.
   ///
   /// What the client is to see stands in `scratch.emitted` then, valid UTF-8.
-  /// - Returns: the processor's step, and whether what came is what goes.
+  /// - Returns: the processor's step, whether what came is what goes, and the decoded text that came, valid until the next call.
   mutating func run(
     _ lane: Int, _ content: UnsafeRawBufferPointer, hasEscapes: Bool, isLast: Bool, _ scratch: DialectScratch
-  ) -> (step: LaneStep, isUnchanged: Bool) {
+  ) -> (step: LaneStep, isUnchanged: Bool, text: UnsafeRawBufferPointer) {
     scratch.emitted.removeAll()
     let id = lanes[lane].id
     var isExact = true
@@ -71,7 +71,7 @@ struct LaneSet<Key> {
     let isSame =
       isValid && emitted.count == text.count
       && (text.isEmpty || memcmp(emitted.baseAddress!, text.baseAddress!, text.count) == 0)
-    return (step, isExact && isSame)
+    return (step, isExact && isSame, text)
   }
 
   /// Ends a lane; what it releases stands in `scratch.emitted`.
