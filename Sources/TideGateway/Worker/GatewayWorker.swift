@@ -120,6 +120,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
     context.kind = exchange.kind.contextKind
+    context.dialect = exchange.dialect.name
     exchange.position = exchanges.count
     exchanges.append(exchange)
     generation.exchangeCount += 1
@@ -140,7 +141,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
   ) {
     metrics.recordRefused(failure.code ?? "refused")
-    let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
+    let dialect = Dialect(path: String(head.path.prefix { $0 != "?" }), headers: head.headers)
+    let bytes = ErrorShape.body(
+      dialect, status: failure.status, message: failure.message, code: failure.code, requestID: id)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
     let isBodiless = head.method == "HEAD"
@@ -151,7 +154,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     var record = AccessRecord()
     record.id = id
     record.outcome = failure.outcome.rawValue
-    record.dialect = "openai"
+    record.dialect = dialect.name
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status

@@ -14,8 +14,10 @@ public final class DialectScratch {
   var replacements = ByteQueue()
   /// Where they go.
   var splices = ContiguousArray<JSONSplice>()
-  /// The event in hand.
+  /// The event in hand, as its dialect reads it.
   var event = ChatEvent()
+  var messagesEvent = MessagesEvent()
+  var responsesEvent = ResponsesEvent()
 
   public init() {}
 }
