@@ -251,7 +251,8 @@ def _charts(mode: str, rows: list[Row], folder: pathlib.Path) -> list[tuple[str,
                 [chart.Bar(row.system, [row.median("user_us"), row.median("system_us")],
                            "fell behind" if row.is_behind else "") for row in here],
                 ["user", "system"]))
-    if mode in ("side-by-side", "curve", "tls") and len(counts) > 1:
+    has_lines = len({(row.system, row.connections) for row in rows}) > len({row.system for row in rows})
+    if mode in ("side-by-side", "curve", "tls") and has_lines:
         add("gap", "Time between tokens against connections", chart.lines(
             "Time between tokens", f"a token is due every {interval}; hollow: fell behind; {about}", "connections",
             [chart.Panel("mean, ms", _series(rows, lambda row: row.median("report", "mean_inter_token_ms"))),
