@@ -22,12 +22,7 @@ extension Exchange {
         pending: pools.reduce(0) { $0 + $1.activeStreamCount + $1.waiterCount })
     }
     switch run.runRoute(offered) {
-    case .targets(let chosen):
-      targets = chosen.flatMap { choice -> [ModelTable.Target] in
-        guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
-        guard generation.generation.clusters[choice.cluster] != nil else { return [] }
-        return [ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? model : choice.model)]
-      }
+    case .targets(let chosen): targets = resolve(chosen)
     case .deny(let denial): return finish(with: .deny(denial))
     case .respond(let answer): return finish(with: .respond(answer))
     }
@@ -37,8 +32,19 @@ extension Exchange {
     startAttempt()
   }
 
+  /// What policies chose, as targets of this generation.
+  func resolve(_ chosen: [RouteTarget]) -> [ModelTable.Target] {
+    chosen.flatMap { choice -> [ModelTable.Target] in
+      guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
+      guard generation.generation.clusters[choice.cluster] != nil else { return [] }
+      return [
+        ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? context.model ?? "" : choice.model)
+      ]
+    }
+  }
+
   /// Whether a cluster understands the request as it came: nothing is translated.
-  private func speaksDialect(_ cluster: String) -> Bool {
+  func speaksDialect(_ cluster: String) -> Bool {
     let spoken = generation.generation.clusters[cluster]?.configuration.dialects ?? []
     return spoken.contains(dialect == .anthropic ? .anthropic : .openai)
   }
@@ -73,14 +79,32 @@ extension Exchange {
     attemptFailed(.unreachable(failure))
   }
 
-  /// An attempt ended before the endpoint did anything with the request: the next endpoint, at most twice.
-  func attemptFailed(_ failure: LocalFailure) {
-    if let pool {
-      pool.cancel(self)
-      tried.insert(pool.endpoint)
-    }
+  /// An attempt brought no response.
+  ///
+  /// - Parameter isUntouched: the endpoint did nothing with the request: the gateway's own rules may try again.
+  func attemptFailed(
+    _ failure: LocalFailure, _ kind: UpstreamError.Kind = .connect, isUntouched: Bool = true
+  ) {
+    pool?.cancel(self)
     releaseUpstream()
-    guard attempts <= Self.retryLimit, canReplay else { return fail(failure) }
+    let willRetry = isUntouched && attempts <= Self.retryLimit && canReplay
+    guard run.has(.onUpstreamError) else { return repeatOrFail(failure, willRetry) }
+    follow(
+      run.runUpstreamError(upstreamError(kind, status: nil, failure.message, willRetry)), .attempt(failure, willRetry))
+  }
+
+  func upstreamError(
+    _ kind: UpstreamError.Kind, status: Int?, _ message: String, _ willRetry: Bool
+  ) -> UpstreamError {
+    UpstreamError(
+      kind: kind, status: status, message: message, model: context.route.model ?? "",
+      cluster: context.route.cluster ?? "", willRetry: willRetry)
+  }
+
+  /// The gateway's own rules: the next endpoint, at most twice.
+  func repeatOrFail(_ failure: LocalFailure, _ willRetry: Bool) {
+    if let pool { tried.insert(pool.endpoint) }
+    guard willRetry else { return fail(failure) }
     let pools = targetIndex < targets.count ? worker.pools(of: targets[targetIndex].cluster, in: generation) : []
     if Balancer.pick(pools, tried: tried) == nil {
       targetIndex += 1
@@ -98,7 +122,7 @@ extension Exchange {
   }
 
   /// A body that was relayed as it came is gone once part of it was handed on.
-  private var canReplay: Bool { kind.readsBody || !isUploadStarted }
+  var canReplay: Bool { kind.readsBody || !isUploadStarted }
 
   func rearmTimer() {
     if let timer { worker.io.timers.cancel(timer) }

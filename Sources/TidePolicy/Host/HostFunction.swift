@@ -2,7 +2,8 @@ import TideLua
 
 /// What a script may call, by the number that Lua's shim passes back.
 enum HostFunction: Int32, CaseIterable {
-  case deny, respond, cut, identity
+  case deny, respond, cut, identity, retry
+  case sleep, http, all, once
   case sharedGet, sharedSet, sharedIncrement, sharedCompareAndSet, sharedDelete
   case limitTake
   case jsonEncode, jsonDecode
@@ -16,6 +17,11 @@ enum HostFunction: Int32, CaseIterable {
     case .respond: "tide.respond"
     case .cut: "tide.cut"
     case .identity: "tide.identity"
+    case .retry: "tide.retry"
+    case .sleep: "tide.sleep"
+    case .http: "tide.http"
+    case .all: "tide.all"
+    case .once: "tide.once"
     case .sharedGet: "tide.shared.get"
     case .sharedSet: "tide.shared.set"
     case .sharedIncrement: "tide.shared.incr"
@@ -34,14 +40,20 @@ enum HostFunction: Int32, CaseIterable {
   }
 
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
-  var options: LuaFunctionOptions { self == .limitTake ? .coroutineOnly : [] }
+  var options: LuaFunctionOptions {
+    switch self {
+    case .limitTake: .coroutineOnly
+    case .all, .once: .takesFunctions
+    default: []
+    }
+  }
 }
 
 /// What the contract lists and this version does not have: refused where a file names it, and again where a script
 /// reaches it.
 enum NotYet {
   static let functions = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",
+    "tide.tool", "tide.base64.encode",
     "tide.base64.decode", "tide.jwt.verify", "tide.uuid", "tide.re", "tide.metrics.incr", "tide.metrics.observe",
     "tide.limit.tokens", "tide.limit.concurrent", "tide.filter.mask", "tide.filter.replace", "tide.filter.restore",
     "tide.filter.block", "tide.filter.limit",
@@ -54,7 +66,7 @@ enum NotYet {
 
   /// The names as a source may write them, `tide.filter` for all of its functions.
   private static let scanned: [String] = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt",
+    "tide.tool", "tide.base64", "tide.jwt",
     "tide.uuid",
     "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "tide.filter", "ctx.filters",
     "ctx.response.text", "prompt:mask",

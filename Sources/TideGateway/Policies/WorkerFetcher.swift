@@ -1,0 +1,67 @@
+import TideCore
+import TideHTTP
+import TideIO
+import TidePolicy
+
+/// Makes the calls of `tide.http` for one generation's policies on one worker, over that worker's own pools.
+final class WorkerFetcher: PolicyFetcher {
+  private unowned let worker: GatewayWorker
+  private let generation: Generation
+  private let timers: WorkerTimers
+  private var calls: [UInt64: PolicyCall] = [:]
+  private var lastNumber: UInt64 = 0
+
+  init(worker: GatewayWorker, generation: Generation, timers: WorkerTimers) {
+    self.worker = worker
+    self.generation = generation
+    self.timers = timers
+  }
+
+  override func fetch(
+    _ request: FetchRequest, completion: @escaping (Result<FetchResponse, FetchFailure>) -> Void
+  ) -> Token {
+    lastNumber &+= 1
+    let number = lastNumber
+    let call = PolicyCall(request, timers: timers) { [unowned self] result in
+      forget(number)
+      completion(result)
+    }
+    calls[number] = call
+    switch route(request) {
+    case .failure(let failure): call.failLater(failure)
+    case .success(let route):
+      worker.hostPools.enter(route.pool)
+      call.start(route)
+    }
+    return Token(number: number)
+  }
+
+  override func cancel(_ token: Token) { forget(token.number)?.cancel() }
+
+  @discardableResult
+  private func forget(_ number: UInt64) -> PolicyCall? {
+    let call = calls.removeValue(forKey: number)
+    if let pool = call?.pool { worker.hostPools.leave(pool) }
+    return call
+  }
+
+  private func route(_ request: FetchRequest) -> Result<PolicyCall.Route, FetchFailure> {
+    switch request.target {
+    case .cluster(let name, let path):
+      guard let cluster = generation.clusters[name] else {
+        return .failure(FetchFailure(.noCluster, "there is no cluster \(name)"))
+      }
+      guard let pool = Balancer.pick(worker.pools(of: name, in: generation), tried: []) else {
+        return .failure(FetchFailure(.connect, "no endpoint of the cluster \(name) can be reached"))
+      }
+      return .success(
+        PolicyCall.Route(
+          pool: pool, target: pool.endpoint.pathPrefix + path, credentials: cluster.configuration.credentials?.header()))
+    case .url(let url, let reach):
+      guard let pool = worker.hostPools.pool(of: url, reach, tls: generation.fetchTLS) else {
+        return .failure(FetchFailure(.busy, "policies call more than \(HostPools.hostsMax) hosts"))
+      }
+      return .success(PolicyCall.Route(pool: pool, target: url.target, credentials: nil))
+    }
+  }
+}
