@@ -22,14 +22,14 @@ struct ManifestReader {
     }
     var hooks: HookSet = []
     for entry in entries {
-      if let hook = HookName(name: entry.key), hook != .timers {
+      if Self.notYet.contains(entry.key) {
+        problems.append("\(entry.key) is not supported yet by this version")
+      } else if let hook = HookName(name: entry.key), hook != .timers {
         if case .function = entry.value {
           hooks.insert(HookSet(hook))
         } else {
           problems.append("\(entry.key) must be a function, not \(entry.value.kind)")
         }
-      } else if Self.notYet.contains(entry.key) {
-        problems.append("\(entry.key) is not supported yet by this version")
       } else if !Self.keys.contains(entry.key) {
         let known = Self.keys + HookName.allCases.map(\.name)
         problems.append("unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
