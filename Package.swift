@@ -48,7 +48,7 @@ let package = Package(
     .target(
       name: "TideBench",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "TideCore", "TideIO", "TideHTTP1", "TideHTTP2", .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], swiftSettings: swift),
     .target(
       name: "TideGateway",
@@ -69,7 +69,10 @@ let package = Package(
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(
       name: "TideEngineTests",
-      dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+      dependencies: ["TideEngine", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+    .testTarget(
+      name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideIO", "TideCore"],
+      swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
