@@ -141,7 +141,8 @@ public final class Bench: Sendable {
       if let limit = states.map(\.streamLimit).min(), limit < settings.streamsPerConnection {
         throw Diagnostic(
           file: "",
-          message: "the target allows \(limit) streams on a connection, \(settings.streamsPerConnection) were asked for",
+          message:
+            "the target allows \(limit) streams on a connection, \(settings.streamsPerConnection) were asked for",
           hint: "--streams \(limit), and more connections")
       }
       if ready == 0, failures >= min(progress.streams, Self.hopelessFailureCount) { throw failure(states) }

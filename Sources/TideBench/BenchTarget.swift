@@ -25,7 +25,8 @@ struct BenchTarget: Sendable {
     path = tail.isEmpty || tail == "/" ? "/v1/chat/completions" : tail
     self.isSecure = isSecure
     guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-      throw Diagnostic(file: "", message: "the path `\(path)` holds what no path can", hint: "encode it as %20 and so on")
+      throw Diagnostic(
+        file: "", message: "the path `\(path)` holds what no path can", hint: "encode it as %20 and so on")
     }
     // The port follows the last colon, unless that colon belongs to an IPv6 address in brackets.
     var name = authority

@@ -45,7 +45,8 @@ public enum BenchChart {
       case .gap, .lateness, .firstToken: percentiles(point).map { $0.p99 / 1000 }
       case .interToken: point.meanInterTokenMs
       case .cpu: point.processes?.first?.cpuUsEach
-      case .memory: point.processes?.first.map { $0.residentBytes / 1024 / Double(max(1, point.streams ?? point.connections)) }
+      case .memory:
+        point.processes?.first.map { $0.residentBytes / 1024 / Double(max(1, point.streams ?? point.connections)) }
       }
     }
   }
@@ -54,7 +55,9 @@ public enum BenchChart {
   ///
   /// - Parameter title: in place of the metric's own.
   /// - Throws: which system has none of the figures.
-  public static func svg(_ systems: [ChartSystem], metric: Metric = .gap, title: String = "") throws(Diagnostic) -> String {
+  public static func svg(_ systems: [ChartSystem], metric: Metric = .gap, title: String = "") throws(Diagnostic)
+    -> String
+  {
     var lines: [LineChart.Line] = []
     var medians: [LineChart.Line] = []
     for (color, system) in systems.enumerated() {
@@ -77,7 +80,8 @@ public enum BenchChart {
     single(
       system, .gap,
       [
-        ("gap, 99th percentile", { $0.gapUs.map { $0.p99 / 1000 } }), ("gap, median", { $0.gapUs.map { $0.p50 / 1000 } }),
+        ("gap, 99th percentile", { $0.gapUs.map { $0.p99 / 1000 } }),
+        ("gap, median", { $0.gapUs.map { $0.p50 / 1000 } }),
         ("mean inter-token time", { $0.meanInterTokenMs }),
       ])
   }
@@ -87,7 +91,8 @@ public enum BenchChart {
     single(
       system, .lateness,
       [
-        ("99th percentile", { $0.latenessUs.map { $0.p99 / 1000 } }), ("median", { $0.latenessUs.map { $0.p50 / 1000 } }),
+        ("99th percentile", { $0.latenessUs.map { $0.p99 / 1000 } }),
+        ("median", { $0.latenessUs.map { $0.p50 / 1000 } }),
       ])
   }
 

@@ -32,7 +32,8 @@ struct ChartScale {
   func position(_ value: Double) -> Double {
     let share =
       isLogarithmic
-      ? (log(max(value, domain.lowerBound)) - log(domain.lowerBound)) / (log(domain.upperBound) - log(domain.lowerBound))
+      ? (log(max(value, domain.lowerBound)) - log(domain.lowerBound))
+        / (log(domain.upperBound) - log(domain.lowerBound))
       : (value - domain.lowerBound) / (domain.upperBound - domain.lowerBound)
     return range.from + share * (range.to - range.from)
   }

@@ -97,7 +97,9 @@ public struct ChartSystem: Sendable {
   /// A line of the chart: counts that were measured several times become their median.
   func values(_ value: (Point) -> Double?) -> [(x: Double, y: Double)] {
     var found: [Int: [Double]] = [:]
-    for point in points { if let value = value(point), value.isFinite { found[point.connections, default: []].append(value) } }
+    for point in points {
+      if let value = value(point), value.isFinite { found[point.connections, default: []].append(value) }
+    }
     return found.sorted { $0.key < $1.key }.map { count, values in
       let sorted = values.sorted()
       let middle = sorted.count / 2

@@ -164,7 +164,8 @@ struct LineChart {
       var x = 24.0
       let y = top + Double(row) * Self.legendRow + 8
       for entry in entries {
-        let style = entry.color.map { "curve s\($0 % ChartStyle.colorCount)" } ?? "key" + (entry.isDashed ? " dashed" : "")
+        let style =
+          entry.color.map { "curve s\($0 % ChartStyle.colorCount)" } ?? "key" + (entry.isDashed ? " dashed" : "")
         writer.path("M\(SVGWriter.number(x)) \(SVGWriter.number(y)) h30", class: style)
         if let color = entry.color {
           writer.path(

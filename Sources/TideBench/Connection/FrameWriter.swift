@@ -21,7 +21,8 @@ enum FrameWriter {
   }
 
   static func writePong(_ payload: UnsafeRawBufferPointer, into queue: inout ByteQueue) {
-    write(FrameHeader.Kind.ping, flags: FrameHeader.Flag.acknowledgement, stream: 0, length: payload.count, into: &queue)
+    write(
+      FrameHeader.Kind.ping, flags: FrameHeader.Flag.acknowledgement, stream: 0, length: payload.count, into: &queue)
     queue.append(payload)
   }
 

@@ -133,7 +133,9 @@ final class HTTP2BenchConnection: BenchConnection {
   }
 
   private func receive(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
-    guard blockStream == 0 || header.kind == FrameHeader.Kind.continuation else { return violate("an interrupted head") }
+    guard blockStream == 0 || header.kind == FrameHeader.Kind.continuation else {
+      return violate("an interrupted head")
+    }
     switch header.kind {
     case FrameHeader.Kind.data:
       guard let inner = withoutPadding(header, payload) else { return }

@@ -8,7 +8,9 @@ enum HeaderBlock {
     append(":scheme", head.scheme, to: &block)
     append(":authority", head.authority, to: &block)
     append(":path", head.path, to: &block)
-    for index in 0..<head.headers.count { append(head.headers.name(at: index), head.headers.value(at: index), to: &block) }
+    for index in 0..<head.headers.count {
+      append(head.headers.name(at: index), head.headers.value(at: index), to: &block)
+    }
     if let length = head.contentLength { append("content-length", String(length), to: &block) }
     return block
   }

@@ -100,7 +100,8 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
       }
     }
     return BenchReading(
-      at: .now(), tally: tally, thread: ThreadSample(), openStreams: openStreams, fewestTokens: fewest, mostTokens: most)
+      at: .now(), tally: tally, thread: ThreadSample(), openStreams: openStreams, fewestTokens: fewest, mostTokens: most
+    )
   }
 
   func reset() {
@@ -158,7 +159,8 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
       guard let connection = slot.connection else { continue }
       if !connection.hasOpened {
         if now.milliseconds(since: slot.connectedAt) > Self.connectLimitMs {
-          connection.breakOff(BenchFailure(.connection, "no answer to connecting within \(Self.connectLimitMs / 1000) s"))
+          connection.breakOff(
+            BenchFailure(.connection, "no answer to connecting within \(Self.connectLimitMs / 1000) s"))
         }
         continue
       }

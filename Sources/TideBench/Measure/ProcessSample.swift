@@ -10,7 +10,9 @@ struct ProcessSample: Sendable {
   /// Nil when there is no such process.
   init?(of processID: Int32) {
     // The name of the program, in parentheses, may hold anything: fields are counted from the last one.
-    guard let stat = ProcessFile.read("/proc/\(processID)/stat"), let close = stat.lastIndex(of: ")") else { return nil }
+    guard let stat = ProcessFile.read("/proc/\(processID)/stat"), let close = stat.lastIndex(of: ")") else {
+      return nil
+    }
     let fields = stat[stat.index(after: close)...].split(separator: " ")
     guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
     let ticks = Double(max(1, sysconf(Int32(_SC_CLK_TCK))))

@@ -14,7 +14,9 @@ public struct Distribution: Sendable, Equatable, Codable {
   public var buckets: [[Double]]
 
   init(_ histogram: Histogram<UInt64>) {
-    func at(_ percentile: Double) -> Double { Figure.rounded(Double(histogram.valueAtPercentile(percentile)) / 1000, 1) }
+    func at(_ percentile: Double) -> Double {
+      Figure.rounded(Double(histogram.valueAtPercentile(percentile)) / 1000, 1)
+    }
     count = histogram.totalCount
     mean = Figure.rounded(histogram.mean / 1000, 1)
     p50 = at(50)

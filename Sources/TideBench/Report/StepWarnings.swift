@@ -9,7 +9,8 @@ enum StepWarnings {
     var warnings: [String] = []
     if step.kind == .streams, min(openBefore, step.openStreams) < step.streams {
       warnings.append(
-        "\(openBefore) of \(step.streams) streams were open when the measurement began, \(step.openStreams) when it ended")
+        "\(openBefore) of \(step.streams) streams were open when the measurement began, \(step.openStreams) when it ended"
+      )
     }
     if let worst = step.client.worst, let warning = bottleneck(worst) { warnings.append(warning) }
     if step.isStreaming, latenessCount < step.tokens {

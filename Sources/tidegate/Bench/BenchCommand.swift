@@ -41,7 +41,8 @@ struct BenchCommand: ParsableCommand {
   var kind = "streams"
   @Option(
     name: [.customLong("version"), .customLong("protocol")],
-    help: "h2c, http1 or h2 (TLS); http1 with an https URL is over TLS. Certificates are not verified. (default: HTTP/2)")
+    help:
+      "h2c, http1 or h2 (TLS); http1 with an https URL is over TLS. Certificates are not verified. (default: HTTP/2)")
   var version: String?
   @Option(help: "Connections; several counts, with commas between them, are measured one after the other.")
   var connections = "100"
@@ -114,7 +115,8 @@ struct BenchCommand: ParsableCommand {
     settings.version = try version.map { try Self.choice($0, "--version", BenchSettings.Version.self) }
     settings.connections = try connections.split(separator: ",", omittingEmptySubsequences: false).map {
       guard let count = Int($0.trimmingCharacters(in: .whitespaces)), count > 0, count <= 1_000_000 else {
-        throw ValidationError("`\($0)` is no count of connections; write --connections 1000 or --connections 10,100,1000")
+        throw ValidationError(
+          "`\($0)` is no count of connections; write --connections 1000 or --connections 10,100,1000")
       }
       return count
     }
@@ -128,7 +130,9 @@ struct BenchCommand: ParsableCommand {
     settings.maxTokens = maxTokens
     settings.apiKey = apiKey
     settings.headers = try header.map {
-      guard let colon = $0.firstIndex(of: ":") else { throw ValidationError("`\($0)` is no header field; write name: value") }
+      guard let colon = $0.firstIndex(of: ":") else {
+        throw ValidationError("`\($0)` is no header field; write name: value")
+      }
       return (String($0[..<colon]), $0[$0.index(after: colon)...].trimmingCharacters(in: .whitespaces))
     }
     settings.processes = try pid.map(Self.process)
