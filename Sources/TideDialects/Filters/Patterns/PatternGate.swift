@@ -1,0 +1,95 @@
+/// Tells in one look-up a byte where a pattern may have ended, and how far back it may have begun.
+///
+/// It matches more than the patterns do: wide repeats have no upper bound here and edges are not asked for, which keeps it small.
+/// What it lets through a `PatternAutomaton` judges, so that text without matches is read once, whatever the patterns.
+///
+/// Immutable and shared by all workers; freed with its `FilterSet`.
+struct PatternGate: Sendable {
+  /// Marks a transition to a state where a pattern may have ended.
+  static let flag: UInt32 = 0x8000_0000
+  static let stateCountMax = 4_096
+
+  let classes: FrozenTable<UInt8>
+  let stride: Int
+  /// Rows of transitions, each to the beginning of a row. The root's is the first.
+  let table: FrozenTable<UInt32>
+  /// By row, whether each pattern that ends there needs a word edge after it.
+  let needsEdge: FrozenTable<Bool>
+  /// Bytes that stay in the root: 1.
+  let isQuiet: FrozenTable<UInt8>
+
+  /// - Returns: nil when no widening makes the gate small enough; filters then try every place where a match may begin.
+  init?(_ sources: [PatternNFA.Source], right: [FilterPattern.Edge]) {
+    for copies in [16, 4, 1] {
+      var tooLarge = 0
+      let widened = sources.map { source in
+        var copy = source
+        copy.node = source.node.widened(copies: copies)
+        return copy
+      }
+      guard let nfa = PatternNFA(widened, tooLarge: &tooLarge),
+        let subsets = SubsetConstruction(nfa, isUnanchored: true, stateCountMax: Self.stateCountMax)
+      else { continue }
+      self.init(subsets, right: right)
+      return
+    }
+    return nil
+  }
+
+  private init(_ subsets: SubsetConstruction, right: [FilterPattern.Edge]) {
+    let stride = subsets.classCount
+    self.stride = stride
+    classes = FrozenTable(subsets.classes)
+    table = FrozenTable(
+      subsets.states.flatMap { state in
+        state.next.map { next in
+          next * UInt32(stride) | (subsets.states[Int(next)].ends.isEmpty ? 0 : Self.flag)
+        }
+      })
+    needsEdge = FrozenTable(
+      subsets.states.map { state in state.ends.allSatisfy { right[Int($0)] != .anything } })
+    isQuiet = FrozenTable(
+      (0..<256).map { byte in subsets.states[0].next[Int(subsets.classes[byte])] == 0 ? 1 : 0 })
+  }
+
+  func deallocate() {
+    classes.deallocate()
+    table.deallocate()
+    needsEdge.deallocate()
+    isQuiet.deallocate()
+  }
+
+  var byteCount: Int { classes.byteCount + table.byteCount + needsEdge.byteCount + isQuiet.byteCount }
+}
+
+extension PatternGate {
+  /// Reads bytes until one after which a pattern may have ended, or up to `to`.
+  ///
+  /// - Parameter floor: set to where the root was last left: no match that is still open began earlier.
+  @inline(__always)
+  func run(_ row: inout UInt32, _ floor: inout Int, _ bytes: UnsafePointer<UInt8>, from: Int, to: Int)
+    -> (position: Int, hasEnd: Bool)
+  {
+    var index = from
+    var state = row & ~Self.flag
+    while index < to {
+      if state == 0 {
+        while index < to, isQuiet[Int(bytes[index])] != 0 { index &+= 1 }
+        floor = index
+        guard index < to else { break }
+      }
+      let entry = table[Int(state) &+ Int(classes[Int(bytes[index])])]
+      index &+= 1
+      state = entry & ~Self.flag
+      if entry & Self.flag != 0 {
+        row = state
+        return (index, true)
+      }
+    }
+    row = state
+    return (index, false)
+  }
+
+  /// Whether every pattern that may have ended in `row` needs a word edge.
+  func needsEdge(_ row: UInt32) -> Bool { needsEdge[Int(row) / stride] }
+}
