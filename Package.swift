@@ -34,8 +34,10 @@ let package = Package(
     .target(name: "TideDialects", dependencies: ["TideCore"], swiftSettings: swift),
 
     // Policies.
+    .target(name: "TideRegex", swiftSettings: swift),
     .target(name: "TideLua", dependencies: ["TideCore", "CLuaShim"], swiftSettings: swift),
-    .target(name: "TidePolicy", dependencies: ["TideCore", "TideLua", "TideDialects"], swiftSettings: swift),
+    .target(
+      name: "TidePolicy", dependencies: ["TideCore", "TideRegex", "TideLua", "TideDialects"], swiftSettings: swift),
 
     // The composition.
     .target(
@@ -71,6 +73,7 @@ let package = Package(
       name: "TideEngineTests",
       dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
+    .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
