@@ -88,7 +88,8 @@ struct FilterTrail {
 
   @inline(__always)
   private func goesOn(_ words: LiteralAutomaton, _ node: UInt32) -> Bool {
-    words.traits[Int(node)] & LiteralAutomaton.Trait.goesOn != 0
+    let wanted = hasLeftEdge ? LiteralAutomaton.Trait.goesOn : LiteralAutomaton.Trait.goesOnAnywhere
+    return words.traits[Int(node)] & wanted != 0
   }
 
   private mutating func step(_ filters: FilterSet, _ byte: UInt8) {

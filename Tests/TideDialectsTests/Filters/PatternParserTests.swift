@@ -76,7 +76,7 @@ import Testing
       ("\\q", 1, "\\q is not known"),
       ("\\xZZ", 1, "a character by its number"),
       ("\\x{D800}", 1, "a character by its number"),
-      ("a\\bc", 3, "\\b may stand at the very beginning"),
+      ("a\\bc", 2, "\\b may stand at the very beginning"),
       ("(a\\b|c)", 3, "\\b may stand"),
       ("\\ba|b", 1, "put the alternatives in ( )"),
       ("(a{1000}){1000}", 1, "at most 65536 can be held back"),

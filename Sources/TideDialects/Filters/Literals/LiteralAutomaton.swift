@@ -20,7 +20,7 @@ struct LiteralAutomaton: Sendable {
   /// The next node on the way of failure links where a word ends; 0 where there is none.
   let suffix: FrozenTable<UInt32>
   /// Four times the whole characters, plus the bytes of the one that has begun.
-  let rank: FrozenTable<UInt16>
+  let rank: FrozenTable<UInt32>
   let traits: FrozenTable<UInt8>
   /// Rules of the words that end at a node: `rules[ruleStart[node]..<ruleStart[node + 1]]`, in order.
   let ruleStart: FrozenTable<UInt32>
@@ -40,6 +40,8 @@ struct LiteralAutomaton: Sendable {
     static let goesOn: UInt8 = 4
     /// Some word that ends here or further on need not stand between word edges.
     static let leadsAnywhere: UInt8 = 8
+    /// The same of what comes after it.
+    static let goesOnAnywhere: UInt8 = 16
   }
 
   init(_ trie: LiteralTrie, wholeRules: Set<UInt32>, rowBytesMax: Int = Self.rowBytesMax) {
@@ -75,6 +77,7 @@ struct LiteralAutomaton: Sendable {
     for node in nodes.indices {
       if !edges[node].isEmpty { traits[node] |= Trait.goesOn }
       if nodes[node].leadsAnywhere { traits[node] |= Trait.leadsAnywhere }
+      if edges[node].contains(where: { nodes[Int($0.target)].leadsAnywhere }) { traits[node] |= Trait.goesOnAnywhere }
       if !nodes[node].rules.isEmpty || near[node] != 0 { traits[node] |= Trait.hasEnd }
       if nodes[node].rules.contains(where: { !wholeRules.contains($0) })
         || traits[Int(near[node])] & Trait.endsAnywhere != 0
@@ -105,7 +108,7 @@ struct LiteralAutomaton: Sendable {
     table = FrozenTable(rows)
     failure = FrozenTable(fail)
     suffix = FrozenTable(near)
-    rank = FrozenTable(nodes.map { $0.characters &* 4 &+ UInt16($0.partialBytes) })
+    rank = FrozenTable(nodes.map { $0.characters &* 4 &+ UInt32($0.partialBytes) })
     self.traits = FrozenTable(traits)
     ruleStart = FrozenTable(Self.starts(nodes.map { $0.rules.count }))
     rules = FrozenTable(nodes.flatMap(\.rules))

@@ -13,9 +13,9 @@ struct LiteralTrie {
 
   struct Node {
     /// Whole characters, and bytes of the one that has begun.
-    var characters: UInt16 = 0
+    var characters: UInt32 = 0
     var partialBytes: UInt8 = 0
-    /// Some word that ends here or further on need not stand between word edges. Inside a character always true.
+    /// Some word that ends here or further on need not stand between word edges.
     var leadsAnywhere = false
     /// Rules whose word ends here, in order.
     var rules: [UInt32] = []
@@ -30,6 +30,13 @@ struct LiteralTrie {
   init(_ words: [Word], folds: Bool) {
     self.folds = folds
     for word in words { insert(word) }
+    for node in nodes.indices where nodes[node].partialBytes > 0 { nodes[node].leadsAnywhere = leadsAnywhere(node) }
+  }
+
+  /// For a node inside a character, what the characters say that its bytes belong to.
+  private func leadsAnywhere(_ node: Int) -> Bool {
+    nodes[node].partialBytes == 0
+      ? nodes[node].leadsAnywhere : nodes[node].edges.contains { leadsAnywhere($0.target) }
   }
 
   private mutating func insert(_ word: Word) {
@@ -63,8 +70,7 @@ struct LiteralTrie {
         node = known
         continue
       }
-      nodes.append(
-        Node(characters: nodes[parent].characters, partialBytes: UInt8(index + 1), leadsAnywhere: true))
+      nodes.append(Node(characters: nodes[parent].characters, partialBytes: UInt8(index + 1)))
       nodes[node].edges.append((byte, nodes.count - 1))
       node = nodes.count - 1
     }

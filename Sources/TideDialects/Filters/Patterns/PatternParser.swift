@@ -10,7 +10,7 @@ struct PatternProblem: Error, Equatable {
 /// Characters, `.`, classes, `\d \w \s` and their opposites (ASCII), groups, `|`, `?`, `{n}`, `{m,n}`; `*`, `+` and `{m,}` where the pattern
 /// has a `max_len`; `(?i)` at the beginning; `\b` at the very beginning and end. A match is always the longest.
 struct PatternParser {
-  /// Deeper nesting of groups is refused.
+  /// Groups may be nested so deep.
   private static let depthMax = 32
   private static let repeatMax = 10_000
 
@@ -97,7 +97,7 @@ struct PatternParser {
   private mutating func choice() throws(PatternProblem) -> FilterPattern.Node {
     depth += 1
     defer { depth -= 1 }
-    guard depth <= Self.depthMax else { throw problem(cursor, "groups are nested deeper than \(Self.depthMax)") }
+    guard depth <= Self.depthMax + 1 else { throw problem(cursor, "groups are nested deeper than \(Self.depthMax)") }
     var alternatives = [try sequence()]
     while take("|") { alternatives.append(try sequence()) }
     return alternatives.count == 1 ? alternatives[0] : .choice(alternatives)
