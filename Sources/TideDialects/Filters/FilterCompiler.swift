@@ -206,10 +206,10 @@ struct FilterCompiler {
       parts.gate = PatternGate(sources, right: sources.map { rules[Int($0.rule)].right })
     }
     if !exactWords.isEmpty {
-      parts.exact = LiteralAutomaton(LiteralTrie(exactWords, folds: false), wholeRules: whole)
+      parts.exact = LiteralAutomaton(LiteralTables(LiteralTrie(exactWords, folds: false), wholeRules: whole))
     }
     if !foldedWords.isEmpty {
-      parts.folded = LiteralAutomaton(LiteralTrie(foldedWords, folds: true), wholeRules: whole)
+      parts.folded = LiteralAutomaton(LiteralTables(LiteralTrie(foldedWords, folds: true), wholeRules: whole))
     }
     return parts
   }

@@ -2,7 +2,7 @@
 ///
 /// At an address of its own and without bounds checks, since one is read for every byte of text; its indexes come from other tables of
 /// the same compilation, never from input. Freed by its owner.
-struct FrozenTable<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+struct FrozenTable<Element: BitwiseCopyable & Sendable>: @unchecked Sendable, BitwiseCopyable {
   // Unchecked: written only in `init`.
   let base: UnsafePointer<Element>
   let count: Int
@@ -24,4 +24,13 @@ struct FrozenTable<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
 
   /// Bytes that it holds.
   var byteCount: Int { count * MemoryLayout<Element>.stride }
+}
+
+extension UnsafePointer where Pointee: BitwiseCopyable {
+  /// A copy of `value` at an address of its own.
+  static func frozen(_ value: Pointee) -> Self {
+    let pointer = UnsafeMutablePointer<Pointee>.allocate(capacity: 1)
+    pointer.initialize(to: value)
+    return Self(pointer)
+  }
 }

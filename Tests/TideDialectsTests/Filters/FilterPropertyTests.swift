@@ -41,12 +41,12 @@ import Testing
         }
         return .replace(words.map { ($0, "<\($0)>") }, ignoresCase: ignoresCase, wholeWords: random.chance(40))
       }
-      // Random patterns may match the empty text; then another one is tried.
+      // Random patterns may match the empty text, or need too many states; then another one is tried.
       while true {
         var text = pattern(&random)
         if !text.contains("|"), random.chance(20) { text = "\\b" + text }
         if !text.contains("|"), random.chance(20) { text += "\\b" }
-        if (try? PatternParser.parse(text)) != nil {
+        if (try? FilterSet([.block(text)])) != nil {
           return FilterDeclaration(.block(patterns: [.init(text)]))
         }
       }
@@ -67,14 +67,14 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<12) func allCutsGiveWhatThePlainReadingGives(_ seed: Int) throws {
+  @Test(arguments: 0..<4) func allCutsGiveWhatThePlainReadingGives(_ seed: Int) throws {
     var random = SeededRandom(UInt64(seed) &* 7919 &+ 1)
-    for _ in 0..<40 {
+    for _ in 0..<12 {
       let declarations = Self.filters(&random)
       let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256)
       let compiled = try FilterSet(declarations, hold: hold)
       let reference = try ReferenceFilters(declarations, hold: hold)
-      for _ in 0..<4 {
+      for _ in 0..<3 {
         let text = Self.text(&random)
         let expected = reference.run(text, isEnd: true)
         let whole = filtered(compiled, text)
@@ -92,14 +92,14 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<12) func whatIsHeldIsExact(_ seed: Int) throws {
+  @Test(arguments: 0..<4) func whatIsHeldIsExact(_ seed: Int) throws {
     var random = SeededRandom(UInt64(seed) &* 104_729 &+ 5)
-    for _ in 0..<40 {
+    for _ in 0..<12 {
       let declarations = Self.filters(&random)
       let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256)
       let compiled = try FilterSet(declarations, hold: hold)
       let reference = try ReferenceFilters(declarations, hold: hold)
-      for _ in 0..<4 {
+      for _ in 0..<3 {
         let text = Self.text(&random)
         // Character by character: what is held after each is what the plain reading of so much text leaves open.
         let ends = text.indices.filter { $0 > 0 && text[$0] & 0xC0 != 0x80 }

@@ -3,20 +3,25 @@
 /// It matches more than the patterns do: wide repeats have no upper bound here and edges are not asked for, which keeps it small.
 /// What it lets through a `PatternAutomaton` judges, so that text without matches is read once, whatever the patterns.
 ///
-/// Immutable and shared by all workers; freed with its `FilterSet`.
-struct PatternGate: Sendable {
+/// One pointer, so that passing it on copies no table. Immutable and shared by all workers; freed with its `FilterSet`.
+struct PatternGate: @unchecked Sendable {
   /// Marks a transition to a state where a pattern may have ended.
   static let flag: UInt32 = 0x8000_0000
   static let stateCountMax = 4_096
 
-  let classes: FrozenTable<UInt8>
-  let stride: Int
-  /// Rows of transitions, each to the beginning of a row. The root's is the first.
-  let table: FrozenTable<UInt32>
-  /// By row, whether each pattern that ends there needs a word edge after it.
-  let needsEdge: FrozenTable<Bool>
-  /// Bytes that stay in the root: 1.
-  let isQuiet: FrozenTable<UInt8>
+  private struct Tables: BitwiseCopyable {
+    var classes: FrozenTable<UInt8>
+    var stride: Int
+    /// Rows of transitions, each to the beginning of a row. The root's is the first.
+    var table: FrozenTable<UInt32>
+    /// By row, whether each pattern that ends there needs a word edge after it.
+    var needsEdge: FrozenTable<Bool>
+    /// Bytes that stay in the root: 1.
+    var isQuiet: FrozenTable<UInt8>
+  }
+
+  // Unchecked: written only in `init`.
+  private let tables: UnsafePointer<Tables>
 
   /// - Returns: nil when no widening makes the gate small enough; filters then try every place where a match may begin.
   init?(_ sources: [PatternNFA.Source], right: [FilterPattern.Edge]) {
@@ -38,28 +43,31 @@ struct PatternGate: Sendable {
 
   private init(_ subsets: SubsetConstruction, right: [FilterPattern.Edge]) {
     let stride = subsets.classCount
-    self.stride = stride
-    classes = FrozenTable(subsets.classes)
-    table = FrozenTable(
-      subsets.states.flatMap { state in
-        state.next.map { next in
-          next * UInt32(stride) | (subsets.states[Int(next)].ends.isEmpty ? 0 : Self.flag)
-        }
-      })
-    needsEdge = FrozenTable(
-      subsets.states.map { state in state.ends.allSatisfy { right[Int($0)] != .anything } })
-    isQuiet = FrozenTable(
-      (0..<256).map { byte in subsets.states[0].next[Int(subsets.classes[byte])] == 0 ? 1 : 0 })
+    let rows = subsets.states.flatMap { state in
+      state.next.map { next in
+        next * UInt32(stride) | (subsets.states[Int(next)].ends.isEmpty ? 0 : Self.flag)
+      }
+    }
+    tables = .frozen(
+      Tables(
+        classes: FrozenTable(subsets.classes), stride: stride, table: FrozenTable(rows),
+        needsEdge: FrozenTable(subsets.states.map { $0.ends.allSatisfy { right[Int($0)] != .anything } }),
+        isQuiet: FrozenTable((0..<256).map { subsets.states[0].next[Int(subsets.classes[$0])] == 0 ? 1 : 0 })))
   }
 
   func deallocate() {
-    classes.deallocate()
-    table.deallocate()
-    needsEdge.deallocate()
-    isQuiet.deallocate()
+    let tables = tables.pointee
+    tables.classes.deallocate()
+    tables.table.deallocate()
+    tables.needsEdge.deallocate()
+    tables.isQuiet.deallocate()
+    self.tables.deallocate()
   }
 
-  var byteCount: Int { classes.byteCount + table.byteCount + needsEdge.byteCount + isQuiet.byteCount }
+  var byteCount: Int {
+    let tables = tables.pointee
+    return tables.classes.byteCount + tables.table.byteCount + tables.needsEdge.byteCount + tables.isQuiet.byteCount
+  }
 }
 
 extension PatternGate {
@@ -70,6 +78,7 @@ extension PatternGate {
   func run(_ row: inout UInt32, _ floor: inout Int, _ bytes: UnsafePointer<UInt8>, from: Int, to: Int)
     -> (position: Int, hasEnd: Bool)
   {
+    let (classes, table, isQuiet) = (tables.pointee.classes, tables.pointee.table, tables.pointee.isQuiet)
     var index = from
     var state = row & ~Self.flag
     while index < to {
@@ -91,5 +100,5 @@ extension PatternGate {
   }
 
   /// Whether every pattern that may have ended in `row` needs a word edge.
-  func needsEdge(_ row: UInt32) -> Bool { needsEdge[Int(row) / stride] }
+  func needsEdge(_ row: UInt32) -> Bool { tables.pointee.needsEdge[Int(row) / tables.pointee.stride] }
 }
