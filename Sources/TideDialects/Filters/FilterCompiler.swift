@@ -146,7 +146,8 @@ struct FilterCompiler {
     guard shortest <= hold.byteCount else {
       throw FilterProblem(
         filter: filter,
-        message: "\(place): its shortest match has \(shortest) bytes, and hold.bytes is \(hold.byteCount); raise hold.bytes")
+        message:
+          "\(place): its shortest match has \(shortest) bytes, and hold.bytes is \(hold.byteCount); raise hold.bytes")
     }
     var rule = rule
     rule.byteCountMax = UInt32(clamping: parsed.byteCountMax)
@@ -203,7 +204,10 @@ struct FilterCompiler {
       patternByteCountMax: min(patternByteCountMax, hold.byteCount))
     if !sources.isEmpty {
       parts.patterns = try automaton()
-      parts.gate = PatternGate(sources, right: sources.map { rules[Int($0.rule)].right })
+      // A strict scanner must see what grows beyond the hold, even if it never ends.
+      if !hold.isStrict || patternByteCountMax <= hold.byteCount {
+        parts.gate = PatternGate(sources, right: sources.map { rules[Int($0.rule)].right })
+      }
     }
     if !exactWords.isEmpty {
       parts.exact = LiteralAutomaton(LiteralTables(LiteralTrie(exactWords, folds: false), wholeRules: whole))

@@ -71,18 +71,22 @@ import Testing
     var random = SeededRandom(UInt64(seed) &* 7919 &+ 1)
     for _ in 0..<12 {
       let declarations = Self.filters(&random)
-      let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256)
+      let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256, isStrict: random.chance(30))
       let compiled = try FilterSet(declarations, hold: hold)
       let reference = try ReferenceFilters(declarations, hold: hold)
       for _ in 0..<3 {
         let text = Self.text(&random)
         let expected = reference.run(text, isEnd: true)
         let whole = filtered(compiled, text)
-        #expect(whole.output == expected.output && whole.step == expected.step, "\(declarations) \(String(decoding: text, as: UTF8.self))")
+        #expect(
+          whole.output == expected.output && whole.step == expected.step,
+          "\(declarations) \(String(decoding: text, as: UTF8.self))")
         let passed = Self.passing(compiled, text, cuts: [])
         for cut in 0...text.count {
           let found = filtered(compiled, text, cuts: [cut])
-          #expect(found.output == expected.output && found.step == expected.step, "\(declarations) \(cut) \(String(decoding: text, as: UTF8.self))")
+          #expect(
+            found.output == expected.output && found.step == expected.step,
+            "\(declarations) \(cut) \(String(decoding: text, as: UTF8.self))")
           #expect(Self.passing(compiled, text, cuts: [cut]).output == passed.output)
         }
         let bytewise = filtered(compiled, text, cuts: Array(0..<text.count))
@@ -96,7 +100,7 @@ import Testing
     var random = SeededRandom(UInt64(seed) &* 104_729 &+ 5)
     for _ in 0..<12 {
       let declarations = Self.filters(&random)
-      let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256)
+      let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256, isStrict: random.chance(30))
       let compiled = try FilterSet(declarations, hold: hold)
       let reference = try ReferenceFilters(declarations, hold: hold)
       for _ in 0..<3 {

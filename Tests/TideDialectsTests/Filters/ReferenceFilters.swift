@@ -38,7 +38,8 @@ struct ReferenceFilters {
             var rule = try Self.rule(form.pattern, left: form.left, right: form.right)
             rule.check = form.check
             rule.tail = form.tail
-            rule.replacement = bytes(template.split(separator: "{kind}", omittingEmptySubsequences: false).joined(separator: kind.name))
+            rule.replacement = bytes(
+              template.split(separator: "{kind}", omittingEmptySubsequences: false).joined(separator: kind.name))
             rules.append(rule)
           }
         }

@@ -15,7 +15,7 @@ struct EntityRecogniser: Sendable {
     case none
     /// Letters, digits, `_` and `-`.
     case token
-    /// The same with dots: the further parts of a web token.
+    /// The same with dots: the further parts of a web token, and a full stop right after it.
     case dottedToken
     /// Base 64 over lines, also with line ends written as `\n`.
     case base64

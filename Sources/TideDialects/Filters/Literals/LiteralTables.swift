@@ -55,7 +55,9 @@ struct LiteralTables: Sendable, BitwiseCopyable {
     for node in nodes.indices {
       if !edges[node].isEmpty { traits[node] |= LiteralAutomaton.Trait.goesOn }
       if nodes[node].leadsAnywhere { traits[node] |= LiteralAutomaton.Trait.leadsAnywhere }
-      if edges[node].contains(where: { nodes[Int($0.target)].leadsAnywhere }) { traits[node] |= LiteralAutomaton.Trait.goesOnAnywhere }
+      if edges[node].contains(where: { nodes[Int($0.target)].leadsAnywhere }) {
+        traits[node] |= LiteralAutomaton.Trait.goesOnAnywhere
+      }
       if !nodes[node].rules.isEmpty || near[node] != 0 { traits[node] |= LiteralAutomaton.Trait.hasEnd }
       if nodes[node].rules.contains(where: { !wholeRules.contains($0) })
         || traits[Int(near[node])] & LiteralAutomaton.Trait.endsAnywhere != 0
@@ -69,7 +71,8 @@ struct LiteralTables: Sendable, BitwiseCopyable {
     let rowCount = min(nodes.count, max(1, rowBytesMax / (stride * 4)))
     var rows = [UInt32](repeating: 0, count: rowCount * stride)
     func entry(_ node: UInt32) -> UInt32 {
-      Int(node) >= rowCount || traits[Int(node)] & LiteralAutomaton.Trait.hasEnd != 0 ? LiteralAutomaton.flag | node : node * UInt32(stride)
+      Int(node) >= rowCount || traits[Int(node)] & LiteralAutomaton.Trait.hasEnd != 0
+        ? LiteralAutomaton.flag | node : node * UInt32(stride)
     }
     for node in 0..<rowCount {
       let row = node * stride

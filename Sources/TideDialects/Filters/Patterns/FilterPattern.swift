@@ -88,6 +88,27 @@ extension FilterPattern.Node {
       return .repeated(inner, min: min(low, copies), max: nil)
     }
   }
+
+  /// What every match begins with: the expression up to where at least `byteCount` bytes have been read.
+  func head(byteCount: Int) -> Self {
+    guard byteCountMin > byteCount else { return self }
+    switch self {
+    case .empty, .set: return self
+    case .choice(let nodes): return .choice(nodes.map { $0.head(byteCount: byteCount) })
+    case .repeated(let node, _, _):
+      let copies = (byteCount + node.byteCountMin - 1) / node.byteCountMin
+      return .repeated(node, min: copies, max: copies)
+    case .sequence(let nodes):
+      var result: [Self] = []
+      var left = byteCount
+      for node in nodes where left > 0 {
+        // A node that may end before so many bytes is followed by others, so it stays whole.
+        result.append(node.byteCountMin > left ? node.head(byteCount: left) : node)
+        left -= node.byteCountMin
+      }
+      return .sequence(result)
+    }
+  }
 }
 
 extension Int {

@@ -1,6 +1,7 @@
 /// Tells in one look-up a byte where a pattern may have ended, and how far back it may have begun.
 ///
-/// It matches more than the patterns do: wide repeats have no upper bound here and edges are not asked for, which keeps it small.
+/// It matches more than the patterns do: wide repeats have no upper bound here and edges are not asked for; where that is not small
+/// enough, patterns count as ended after their first bytes.
 /// What it lets through a `PatternAutomaton` judges, so that text without matches is read once, whatever the patterns.
 ///
 /// One pointer, so that passing it on copies no table. Immutable and shared by all workers; freed with its `FilterSet`.
@@ -25,17 +26,21 @@ struct PatternGate: @unchecked Sendable {
 
   /// - Returns: nil when no widening makes the gate small enough; filters then try every place where a match may begin.
   init?(_ sources: [PatternNFA.Source], right: [FilterPattern.Edge]) {
-    for copies in [16, 4, 1] {
+    for (copies, head) in [(16, Int.max), (4, .max), (1, .max), (4, 8), (1, 6), (1, 4), (1, 2)] {
       var tooLarge = 0
-      let widened = sources.map { source in
+      var edges = right
+      let widened = sources.enumerated().map { index, source in
         var copy = source
-        copy.node = source.node.widened(copies: copies)
+        copy.node = source.node.head(byteCount: head)
+        // What follows a beginning says nothing about the match's end.
+        if copy.node != source.node { edges[index] = .anything }
+        copy.node = copy.node.widened(copies: copies)
         return copy
       }
       guard let nfa = PatternNFA(widened, tooLarge: &tooLarge),
         let subsets = SubsetConstruction(nfa, isUnanchored: true, stateCountMax: Self.stateCountMax)
       else { continue }
-      self.init(subsets, right: right)
+      self.init(subsets, right: edges)
       return
     }
     return nil

@@ -136,7 +136,8 @@ struct PatternParser {
       let written = shown(scalars[position - 1])
       throw problem(
         position,
-        "\(written == "{" ? "{\(low),}" : written) has no upper bound; write {\(low),64} or so, or give the pattern a max_len")
+        "\(written == "{" ? "{\(low),}" : written) has no upper bound; write {\(low),64} or so, or give the pattern a max_len"
+      )
     }
     switch current {
     case 0x3F: throw problem(cursor + 1, "a match is always the longest; remove the ? after the repeat")
@@ -188,7 +189,8 @@ struct PatternParser {
     case 0x5E, 0x24:
       throw problem(
         position,
-        "\(shown(value)) is not known: a stream is searched wherever a match begins; write \\\(shown(value)) for the character itself")
+        "\(shown(value)) is not known: a stream is searched wherever a match begins; write \\\(shown(value)) for the character itself"
+      )
     default: return .set(cased(ScalarSet(value)))
     }
   }
@@ -265,7 +267,9 @@ struct PatternParser {
     case 0x31...0x39: throw problem(position, "back-references are not known: what they match has no bound")
     case 0x70, 0x50: throw problem(position, "\\p is not known; write the ranges of characters")
     case 0x61...0x7A, 0x41...0x5A, 0x30:
-      throw problem(position, "\\\(shown(value)) is not known; there are \\d \\w \\s \\D \\W \\S \\n \\r \\t \\xHH \\x{H...} and \\b")
+      throw problem(
+        position,
+        "\\\(shown(value)) is not known; there are \\d \\w \\s \\D \\W \\S \\n \\r \\t \\xHH \\x{H...} and \\b")
     default: return ScalarSet(value)
     }
   }
