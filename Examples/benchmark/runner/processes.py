@@ -11,6 +11,8 @@ import subprocess
 import time
 
 _PR_SET_PDEATHSIG = 1
+# For processes that were killed to be gone.
+_CLOSING_LIMIT_S = 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -96,22 +98,31 @@ class Process:
         raise OSError(f"{self.name} did not listen on port {port} within {limit_s:.0f} s:\n{self.log_tail()}")
 
     def end(self):
-        """SIGTERM, and after three seconds SIGKILL for it and for what is left of its children."""
+        """SIGTERM, and after three seconds SIGKILL for it and for what is left of its children; returns when all are gone."""
+        members = [(pid, stat[19]) for pid in self.tree() if (stat := stat_of(pid))]
         if self.child.poll() is None:
-            members = [(pid, stat[19]) for pid in self.tree() if (stat := stat_of(pid))]
             self.child.terminate()
             try:
                 self.child.wait(3)
             except subprocess.TimeoutExpired:
                 pass
-            # A process id may have been given away since: the instant of its start tells.
-            for pid, started in members:
-                if (stat := stat_of(pid)) and stat[19] == started and stat[0] != "Z":
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
+        for pid, started in members:
+            if _lives(pid, started):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         self.child.wait()
+        # The kernel takes seconds to close what 15,000 connections have opened, and its ports are in use until then.
+        end = time.monotonic() + _CLOSING_LIMIT_S
+        while any(_lives(pid, started) for pid, started in members) and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+def _lives(pid: int, started: str) -> bool:
+    """Whether the process that started at this instant still runs; its id may have been given to another since."""
+    stat = stat_of(pid)
+    return stat is not None and stat[19] == started and stat[0] != "Z"
 
 
 def is_listening(port: int) -> bool:
