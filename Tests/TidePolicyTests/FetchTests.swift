@@ -10,7 +10,8 @@ struct FetchTests {
   }
 
   @Test(arguments: [
-    ("http://example.com", "example.com", 80, "/"), ("HTTPS://API.Example.com./v1?a=b#c", "api.example.com", 443, "/v1?a=b"),
+    ("http://example.com", "example.com", 80, "/"),
+    ("HTTPS://API.Example.com./v1?a=b#c", "api.example.com", 443, "/v1?a=b"),
     ("http://10.0.0.1:8080?x", "10.0.0.1", 8080, "/?x"), ("https://[2001:DB8::1]:8443/a", "2001:db8::1", 8443, "/a"),
   ])
   func urlsHaveOneReading(text: String, host: String, port: Int, target: String) throws {
@@ -19,9 +20,11 @@ struct FetchTests {
   }
 
   @Test(arguments: [
-    "ftp://a", "//a", "http://", "http:///x", "http://a b", "http://user@a/", "http://a:0/", "http://a:99999/", "http://a:/",
+    "ftp://a", "//a", "http://", "http:///x", "http://a b", "http://user@a/", "http://a:0/", "http://a:99999/",
+    "http://a:/",
     "http://a:8o/", "http://2130706433/", "http://0x7f.1/", "http://0x7f000001/", "http://0177.0.0.1/", "http://127.1/",
-    "http://127.0.0.256/", "http://1.2.3.4.5/", "http://a\\b/", "http://[::1/", "http://[::1]x/", "http://[fe80::1%eth0]/",
+    "http://127.0.0.256/", "http://1.2.3.4.5/", "http://a\\b/", "http://[::1/", "http://[::1]x/",
+    "http://[fe80::1%eth0]/",
     "http://\u{FF41}.com/", "http://.a/", "http://a,b/",
   ])
   func unusualOnesAreRefused(text: String) {
@@ -50,9 +53,13 @@ struct FetchTests {
   }
 
   @Test func aListedHostIsPublicOnly() throws {
-    #expect(denied(try reach(calling("'https://api.example.com/x'", "net = { 'api.example.com' },")))?.message == "public")
-    #expect(denied(try reach(calling("'https://api.example.com:8443/'", "net = { 'api.example.com:8443' },")))?.message == "public")
-    #expect(denied(try reach(calling("'https://api.example.com:8443/'", "net = { 'api.example.com' },"))) == .policyFailed)
+    #expect(
+      denied(try reach(calling("'https://api.example.com/x'", "net = { 'api.example.com' },")))?.message == "public")
+    #expect(
+      denied(try reach(calling("'https://api.example.com:8443/'", "net = { 'api.example.com:8443' },")))?.message
+        == "public")
+    #expect(
+      denied(try reach(calling("'https://api.example.com:8443/'", "net = { 'api.example.com' },"))) == .policyFailed)
     #expect(denied(try reach(calling("'https://other.example.com/'", "net = { 'api.example.com' },"))) == .policyFailed)
   }
 
@@ -71,9 +78,11 @@ struct FetchTests {
   }
 
   @Test(arguments: [
-    "tide.http {}", "tide.http 'http://a'", "tide.http { url = 'http://a', uri = 1 }", "tide.http { url = cfg.url, body = 1 }",
+    "tide.http {}", "tide.http 'http://a'", "tide.http { url = 'http://a', uri = 1 }",
+    "tide.http { url = cfg.url, body = 1 }",
     "tide.http { url = cfg.url, body = 'a', json = {} }", "tide.http { url = cfg.url, method = 'BREW' }",
-    "tide.http { url = cfg.url, headers = { host = 'a' } }", "tide.http { url = cfg.url, headers = { ['a\\r\\nb'] = 'c' } }",
+    "tide.http { url = cfg.url, headers = { host = 'a' } }",
+    "tide.http { url = cfg.url, headers = { ['a\\r\\nb'] = 'c' } }",
     "tide.http { url = cfg.url, headers = { a = 'b\\r\\nc' } }", "tide.http { url = cfg.url, auth = 'a b' }",
     "tide.http { url = cfg.url, timeout = '2h' }", "tide.http { url = cfg.url, max_body = '1GiB' }",
     "tide.http { cluster = 'a', path = 'x' }", "tide.http { cluster = 'a', url = cfg.url }",
@@ -81,7 +90,8 @@ struct FetchTests {
   ])
   func badCallsRaise(call: String) throws {
     let fixture = try WaitingFixture(
-      "return { schema = { url = { type = 'url' } }, on_request = function(ctx, cfg) \(call) end }", config: config("http://a"))
+      "return { schema = { url = { type = 'url' } }, on_request = function(ctx, cfg) \(call) end }",
+      config: config("http://a"))
     #expect(denied(fixture.request()) == .policyFailed)
     #expect(fixture.log.last?.contains("tide.") == true)
   }

@@ -79,7 +79,9 @@ final class WaitingFixture {
     policies.worker.attach(timers: timers, fetcher: fetcher)
   }
 
-  convenience init(_ source: String, config: ConfigNode = ConfigNode(.map([])), failure: [String: PolicyBinding.FailureAction] = [:])
+  convenience init(
+    _ source: String, config: ConfigNode = ConfigNode(.map([])), failure: [String: PolicyBinding.FailureAction] = [:]
+  )
     throws
   {
     var binding = PolicyBinding(policy: "p", config: config)

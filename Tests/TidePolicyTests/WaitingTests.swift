@@ -12,7 +12,10 @@ struct WaitingTests {
   @Test func aHookGoesOnWhereItWasAndTheNextBindingFollows() throws {
     let fixture = try WaitingFixture([
       ("a", "return { on_request = function(ctx) tide.sleep(100) ctx.prompt.system = 'one' end }"),
-      ("b", "return { on_request = function(ctx) tide.sleep('200ms') return tide.deny(402, { message = ctx.prompt.system }) end }"),
+      (
+        "b",
+        "return { on_request = function(ctx) tide.sleep('200ms') return tide.deny(402, { message = ctx.prompt.system }) end }"
+      ),
     ])
     let run = fixture.policies.run()
     #expect(run.runRequest() == .waiting)

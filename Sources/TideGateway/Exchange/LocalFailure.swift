@@ -34,7 +34,8 @@ struct LocalFailure {
   static let upstreamMalformed = LocalFailure(
     502, "upstream_malformed", "The upstream's answer could not be read.", .upstreamDied)
   static let policyFailed = LocalFailure(503, "policy_failed", "A policy of this gateway failed.", .policyFailed)
-  static let policyTimedOut = LocalFailure(504, "policy_timeout", "A policy of this gateway took too long.", .policyFailed)
+  static let policyTimedOut = LocalFailure(
+    504, "policy_timeout", "A policy of this gateway took too long.", .policyFailed)
   static let retriesExhausted = LocalFailure(
     502, "retries_exhausted", "A policy refused every answer of the upstream.", .upstreamFailed)
   static let overloaded = LocalFailure(

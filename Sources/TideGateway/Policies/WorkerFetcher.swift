@@ -56,7 +56,8 @@ final class WorkerFetcher: PolicyFetcher {
       }
       return .success(
         PolicyCall.Route(
-          pool: pool, target: pool.endpoint.pathPrefix + path, credentials: cluster.configuration.credentials?.header()))
+          pool: pool, target: pool.endpoint.pathPrefix + path, credentials: cluster.configuration.credentials?.header())
+      )
     case .url(let url, let reach):
       guard let pool = worker.hostPools.pool(of: url, reach, tls: generation.fetchTLS) else {
         return .failure(FetchFailure(.busy, "policies call more than \(HostPools.hostsMax) hosts"))

@@ -165,7 +165,9 @@ enum VerdictReader {
   static func headers(
     _ value: PolicyValue, _ function: String
   ) throws(HostError) -> [(name: String, value: String)] {
-    guard let entries = value.entries else { throw HostError("\(function): headers must be a table of names and values") }
+    guard let entries = value.entries else {
+      throw HostError("\(function): headers must be a table of names and values")
+    }
     var result: [(name: String, value: String)] = []
     for entry in entries {
       let name = entry.key.lowercased()
@@ -173,7 +175,9 @@ enum VerdictReader {
       guard !name.isEmpty, name.utf8.count <= 256, name.utf8.allSatisfy(isTokenByte) else {
         throw HostError("\(function): \(entry.key) is not the name of a header")
       }
-      guard !forbiddenHeaders.contains(name), name != "content-type" || function == "tide.http" else { throw HostError("\(function): the host sets \(name) itself") }
+      guard !forbiddenHeaders.contains(name), name != "content-type" || function == "tide.http" else {
+        throw HostError("\(function): the host sets \(name) itself")
+      }
       guard value.utf8.count <= 8192, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
         throw HostError("\(function): the value of \(name) holds control characters or is too long")
       }

@@ -187,7 +187,8 @@ struct ManifestReader {
     for element in elements {
       let text = element.text ?? ""
       guard !text.contains("/"), case .success(let url) = FetchURL.parse("https://" + text) else {
-        problems.append("net: \(SchemaField.show(element)) is not a host; write api.example.com or api.example.com:8443")
+        problems.append(
+          "net: \(SchemaField.show(element)) is not a host; write api.example.com or api.example.com:8443")
         continue
       }
       result.insert(url.port == 443 && !text.hasSuffix(":443") ? url.host : "\(url.host):\(url.port)")
@@ -198,7 +199,8 @@ struct ManifestReader {
   private mutating func timerList(_ value: PolicyValue?) -> [PolicyTimer] {
     guard let value else { return [] }
     guard let entries = value.entries, !entries.isEmpty, entries.count <= 16 else {
-      problems.append("timers must be a table of at most 16 entries such as refresh = { every = \"10s\", run = function(cfg) end }")
+      problems.append(
+        "timers must be a table of at most 16 entries such as refresh = { every = \"10s\", run = function(cfg) end }")
       return []
     }
     return entries.compactMap { entry in

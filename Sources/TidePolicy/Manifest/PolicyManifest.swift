@@ -43,7 +43,8 @@ public struct HookBudgets: Sendable, Equatable {
     if let ns = cpuNs[hook] { return ns }
     return switch hook {
     case .onLoad: 100_000_000
-    case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog, .timers:
+    case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog,
+      .timers:
       5_000_000
     case .onLane, .onToken, .onSegment, .onLaneEnd: 50_000
     }

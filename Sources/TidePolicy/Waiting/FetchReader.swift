@@ -47,7 +47,9 @@ extension BindingHost {
       timeoutMs: try number(fields["timeout"], "timeout", FetchRequest.timeoutMsDefault, 1...60_000) {
         value throws(HostError) in try VerdictReader.milliseconds(value, "tide.http: timeout")
       },
-      bodyBytesMax: try number(fields["max_body"], "max_body", FetchRequest.bodyBytesDefault, 0...FetchRequest.bodyBytesLimit) {
+      bodyBytesMax: try number(
+        fields["max_body"], "max_body", FetchRequest.bodyBytesDefault, 0...FetchRequest.bodyBytesLimit
+      ) {
         value throws(HostError) in
         guard let bytes = value.text.flatMap(UnitText.byteCount) ?? value.wholeNumber else {
           throw HostError("tide.http: max_body must be a size such as \"64KiB\"")

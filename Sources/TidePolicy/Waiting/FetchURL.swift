@@ -26,7 +26,9 @@ public struct FetchURL: Sendable, Hashable {
     guard !authority.contains("@") else { return .failure(HostProblem("the URL must not hold a user name")) }
     var host = authority
     var port = isSecure ? 443 : 80
-    let colon = authority.hasPrefix("[") ? authority.lastIndex(of: "]").map(authority.index(after:)) : authority.firstIndex(of: ":")
+    let colon =
+      authority.hasPrefix("[")
+      ? authority.lastIndex(of: "]").map(authority.index(after:)) : authority.firstIndex(of: ":")
     if let colon, colon < authority.endIndex {
       host = authority[..<colon]
       let digits = authority[colon...].dropFirst()
@@ -52,7 +54,8 @@ public struct FetchURL: Sendable, Hashable {
       return .failure(HostProblem("the URL's host is not a name or an address"))
     }
     // Resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as 127.0.0.1.
-    if let last = host.split(separator: ".", omittingEmptySubsequences: false).last, isNumber(last), !isDottedQuad(host) {
+    if let last = host.split(separator: ".", omittingEmptySubsequences: false).last, isNumber(last), !isDottedQuad(host)
+    {
       return .failure(HostProblem("a host that is a number must be an IPv4 address of four decimal parts"))
     }
     return .success(host)
