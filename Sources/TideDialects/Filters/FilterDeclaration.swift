@@ -47,6 +47,12 @@ public struct FilterDeclaration: Equatable, Sendable {
     self.asksOnMatch = asksOnMatch
   }
 
+  /// Checks what does not depend on the other filters of a set, so that a mistake can be shown where it was written.
+  public func check() throws(FilterProblem) {
+    var compiler = FilterCompiler(hold: FilterHold(byteCount: FilterHold.byteCountRange.upperBound))
+    try compiler.add(self, at: 0)
+  }
+
   /// The filter's name in Lua.
   public var name: String {
     switch action {
