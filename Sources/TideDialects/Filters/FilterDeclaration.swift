@@ -71,6 +71,11 @@ public struct FilterProblem: Error, Equatable, Sendable, CustomStringConvertible
   public var filter: Int
   public var message: String
 
+  public init(filter: Int, message: String) {
+    self.filter = filter
+    self.message = message
+  }
+
   /// `filters[2]: replace: ...`, counted from 1 as Lua counts.
   public var description: String { "filters[\(filter + 1)]: \(message)" }
 }
