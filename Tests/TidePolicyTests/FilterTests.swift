@@ -97,7 +97,9 @@ import Testing
 
   @Test func aLimitEndsTheAnswerWithLength() throws {
     let policy = "return { filters = { tide.filter.limit { output_tokens = 3 } } }"
-    for deltas in [["Hello, world! And more."], ["Hello, ", "world", "! And more."], "Hello, world! And more.".map(String.init)] {
+    for deltas in [
+      ["Hello, world! And more."], ["Hello, ", "world", "! And more."], "Hello, world! And more.".map(String.init),
+    ] {
       let found = try answer(policy, deltas)
       #expect(found.text == "Hello, world" && found.steps == [.cut] && found.cut.finishReason == "length")
     }
@@ -227,8 +229,8 @@ import Testing
         """
       return try answer(policy, ["a x@y.de a and so on"]).text
     }
-    #expect(try found("") == "b [email] b and ")
-    #expect(try found("ctx.filters:disable { 'mask' }") == "b x@y.de b and ")
+    #expect(try found("") == "b [email] b bnd s")
+    #expect(try found("ctx.filters:disable { 'mask' }") == "b x@y.de b bnd s")
     #expect(try found("ctx.filters:disable { 'limit', 'house style' }") == "a [email] a and so on")
     #expect(try found("ctx.filters:set { 'house style' }") == "b x@y.de b bnd so on")
     #expect(try found("ctx.filters:disable()") == "a x@y.de a and so on")
@@ -241,7 +243,7 @@ import Testing
       _ = run.runRequest()
       if let lanes = run.lanes {
         var driver = LaneDriver(lanes)
-        driver.delta("x")
+        _ = driver.answer(["x"])
       }
       return fixture.services.log.first?.message ?? "nothing"
     }
@@ -250,7 +252,8 @@ import Testing
       try told("return { on_request = function(ctx) ctx.filters:disable { 'maks' } end, \(filters) }")
         .contains("this policy has no filter maks; did you mean mask?"))
     #expect(
-      try told("return { on_request = function(ctx) ctx.filters:disable() end }").contains("this policy declares no filters"))
+      try told("return { on_request = function(ctx) ctx.filters:disable() end }").contains(
+        "this policy declares no filters"))
     #expect(
       try told("return { on_lane = function(ctx) ctx.filters:disable() end, \(filters) }")
         .contains("ctx.filters can be changed until the first text of the answer, not in on_lane"))
@@ -301,7 +304,10 @@ import Testing
     ("tide.filter.replace { words = { a = '1', A = '2' }, ignore_case = true }", "are the same word with ignore_case"),
     ("tide.filter.replace { words = { a = '1' }, whole_word = 1 }", "whole_word must be true or false"),
     ("tide.filter.restore {}", "tide.filter.restore: map is missing"),
-    ("tide.filter.block { patterns = { 'ok', 'a.*b' } }", "p.lua:2: tide.filter.block: patterns[2]: at character 3 of \"a.*b\": * has no upper bound"),
+    (
+      "tide.filter.block { patterns = { 'ok', 'a.*b' } }",
+      "tide.filter.block: patterns[2]: at character 3 of \"a.*b\": * has no upper bound"
+    ),
     ("tide.filter.block { patterns = { '[a' } }", "at character 1 of \"[a\": the class is not closed with ]"),
     ("tide.filter.block { patterns = { 'a+' }, max_len = 0 }", "max_len must be a number of bytes"),
     ("tide.filter.limit { tokens = 3 }", "tide.filter.limit: unknown option tokens"),
@@ -312,9 +318,12 @@ import Testing
     ("tide.filter.replace { words = { [('x'):rep(300)] = 'y' } }", "policy p: filters[1]: replace: the word"),
   ])
   func mistakesAreNamedWhereTheyAre(_ filter: String, _ message: String) {
-    for policy in ["return { filters = {\n\(filter) } }", "return { filters = function(cfg) return {\n\(filter) } end }"] {
+    for policy in [
+      "return { filters = {\n\(filter) } }", "return { filters = function(cfg) return {\n\(filter) } end }",
+    ] {
       let found = PolicyFixture.problems(policy).map(\.description)
       #expect(found.contains { $0.contains(message) }, "\(found)")
+      if message.hasPrefix("tide.filter.") { #expect(found.contains { $0.contains("p.lua:2:") }, "\(found)") }
     }
   }
 
@@ -323,10 +332,19 @@ import Testing
     ("filters = function() end", "filters must be a list, or a function of cfg that returns one, not a nil"),
     ("filters = function() return { tide.filter.limit { output_tokens = 1 }, false } end", "filters[2] is a boolean"),
     ("hold = { bytes = 64 }", "hold is of no use without filters"),
-    ("hold = { byte = 64 }, filters = { tide.filter.limit { output_tokens = 1 } }", "unknown key hold.byte; did you mean bytes?"),
-    ("hold = { bytes = 8 }, filters = { tide.filter.limit { output_tokens = 1 } }", "hold.bytes must be a size from 16 bytes to 64KiB"),
+    (
+      "hold = { byte = 64 }, filters = { tide.filter.limit { output_tokens = 1 } }",
+      "unknown key hold.byte; did you mean bytes?"
+    ),
+    (
+      "hold = { bytes = 8 }, filters = { tide.filter.limit { output_tokens = 1 } }",
+      "hold.bytes must be a size from 16 bytes to 64KiB"
+    ),
     ("hold = { time = '2m' }, filters = { tide.filter.limit { output_tokens = 1 } }", "hold.time must be a duration"),
-    ("hold = { strict = 1 }, filters = { tide.filter.limit { output_tokens = 1 } }", "hold.strict must be true or false"),
+    (
+      "hold = { strict = 1 }, filters = { tide.filter.limit { output_tokens = 1 } }",
+      "hold.strict must be true or false"
+    ),
   ])
   func mistakesInTheManifestAreNamed(_ keys: String, _ message: String) {
     let found = PolicyFixture.problems("return { \(keys) }").map(\.description)
@@ -334,7 +352,8 @@ import Testing
   }
 
   @Test func filtersDependOnTheConfigurationAlone() throws {
-    let policy = "local n = 0\nreturn { filters = function() return { tide.filter.limit { output_tokens = math.random(1, 1000000000) } } end }"
+    let policy =
+      "local n = 0\nreturn { filters = function() return { tide.filter.limit { output_tokens = math.random(1, 1000000000) } } end }"
     #expect(throws: (any Error).self) { try PolicyFixture([("p", policy)]) }
   }
 

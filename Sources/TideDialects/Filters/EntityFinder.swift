@@ -34,7 +34,9 @@ public enum EntityFinder {
       count += 1
       // What the find has taken is no part of another one.
       for index in finds.indices {
-        if let range = finds[index], range.lowerBound < cursor { finds[index] = find(kinds[index], in: text, from: cursor) }
+        if let range = finds[index], range.lowerBound < cursor {
+          finds[index] = find(kinds[index], in: text, from: cursor)
+        }
       }
     }
     if count > 0 { out.append(UnsafeRawBufferPointer(rebasing: text[cursor...])) }

@@ -126,7 +126,8 @@ public struct FilterScanner: ~Copyable {
     _ onMatch: (FilterMatch, inout ByteQueue) -> FilterDecision
   ) -> (step: FilterStep, kept: Int) {
     guard let base = text.baseAddress else { return (.proceed, 0) }
-    let window = FilterWindow(base.assumingMemoryBound(to: UInt8.self), text.count, before: before, isEnd: isEnd, disabled: disabled)
+    let window = FilterWindow(
+      base.assumingMemoryBound(to: UInt8.self), text.count, before: before, isEnd: isEnd, disabled: disabled)
     // Everything before `cursor` is decided; no match begins before `tried`.
     var cursor = 0
     var tried = 0

@@ -12,7 +12,9 @@ struct FilterProgram: Sendable {
     func disabled(_ inPolicy: UInt64) -> UInt64 {
       guard inPolicy != 0 else { return 0 }
       var bits: UInt64 = 0
-      for (index, place) in places.enumerated() where inPolicy & (1 << UInt64(place)) != 0 { bits |= 1 << UInt64(index) }
+      for (index, place) in places.enumerated() where inPolicy & (1 << UInt64(place)) != 0 {
+        bits |= 1 << UInt64(index)
+      }
       return bits
     }
   }

@@ -18,9 +18,13 @@ enum FilterReader {
       name: try text(options, "name", name) ?? function,
       declaration: FilterDeclaration(try action(function, options, name), asksOnMatch: hasCallback),
       channels: try options["channels"].map { value throws(HostError) in
-        do throws(HostError) { return try ChannelSet.read(value) } catch { throw HostError("\(name): \(error.message)") }
+        do throws(HostError) { return try ChannelSet.read(value) } catch {
+          throw HostError("\(name): \(error.message)")
+        }
       })
-    do throws(FilterProblem) { try filter.declaration.check() } catch { throw HostError("tide.filter.\(error.message)") }
+    do throws(FilterProblem) { try filter.declaration.check() } catch {
+      throw HostError("tide.filter.\(error.message)")
+    }
     return filter
   }
 
@@ -95,7 +99,9 @@ enum FilterReader {
   private static func patterns(
     _ options: PolicyValue, _ name: String
   ) throws(HostError) -> [FilterDeclaration.Pattern] {
-    guard let list = options["patterns"]?.elements else { throw HostError("\(name): patterns must be a list of strings") }
+    guard let list = options["patterns"]?.elements else {
+      throw HostError("\(name): patterns must be a list of strings")
+    }
     var longest: Int?
     if let written = options["max_len"] {
       guard let count = written.wholeNumber, FilterHold.byteCountRange.upperBound >= count, count > 0 else {

@@ -37,8 +37,10 @@ import Testing
 
   @Test func anyChoiceOfKindsFindsWhatOneFilterWouldFind() throws {
     let pieces = [
-      "a@b.example ", "4111 1111 1111 1111", " +49 30 901820", "192.168.0.1", "DE89370400440532013000", ",", "::1 ", "x", "é",
-      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.dBjf ", "AKIAIOSFODNN7EXAMPLE", "ghp_" + String(repeating: "x1", count: 18) + "yz", ".",
+      "a@b.example ", "4111 1111 1111 1111", " +49 30 901820", "192.168.0.1", "DE89370400440532013000", ",", "::1 ",
+      "x", "é",
+      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.dBjf ", "AKIAIOSFODNN7EXAMPLE",
+      "ghp_" + String(repeating: "x1", count: 18) + "yz", ".",
     ]
     var random = SeededRandom(11)
     for kinds: [EntityKind] in [EntityKind.allCases, [.card, .phone], [.ip, .email, .phone], [.key]] {
@@ -56,7 +58,9 @@ import Testing
 
   @Test func aFilterOutOfActionFindsNothing() throws {
     let filters = try FilterSet([.replace([("cat", "dog"), ("catch", "throw")]), .replace([("cat", "cow")])])
-    for (disabled, expected) in [(0, "dog throw"), (1, "cow cowch"), (2, "dog throw"), (3, "cat catch")] as [(UInt64, String)] {
+    for (disabled, expected) in [(0, "dog throw"), (1, "cow cowch"), (2, "dog throw"), (3, "cat catch")]
+      as [(UInt64, String)]
+    {
       var scanner = FilterScanner(filters)
       scanner.disabled = disabled
       var out = ByteQueue()

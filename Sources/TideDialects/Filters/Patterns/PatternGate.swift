@@ -39,7 +39,8 @@ struct PatternGate: @unchecked Sendable {
         return copy
       }
       guard let nfa = PatternNFA(widened, tooLarge: &tooLarge),
-        let subsets = SubsetConstruction(nfa, isUnanchored: true,
+        let subsets = SubsetConstruction(
+          nfa, isUnanchored: true,
           stateCountMax: head == .max ? Self.stateCountMax.whole : Self.stateCountMax.heads)
       else { continue }
       self.init(subsets, right: edges)
