@@ -34,8 +34,10 @@ let package = Package(
     .target(name: "TideDialects", dependencies: ["TideCore"], swiftSettings: swift),
 
     // Policies.
+    .target(name: "TideRegex", swiftSettings: swift),
     .target(name: "TideLua", dependencies: ["TideCore", "CLuaShim"], swiftSettings: swift),
-    .target(name: "TidePolicy", dependencies: ["TideCore", "TideLua", "TideDialects"], swiftSettings: swift),
+    .target(
+      name: "TidePolicy", dependencies: ["TideCore", "TideRegex", "TideLua", "TideDialects"], swiftSettings: swift),
 
     // The composition.
     .target(
@@ -48,7 +50,7 @@ let package = Package(
     .target(
       name: "TideBench",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "TideCore", "TideIO", "TideHTTP1", "TideHTTP2", .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], swiftSettings: swift),
     .target(
       name: "TideGateway",
@@ -69,8 +71,12 @@ let package = Package(
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(
       name: "TideEngineTests",
-      dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+      dependencies: ["TideEngine", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+    .testTarget(
+      name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideIO", "TideCore"],
+      swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
+    .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),

@@ -55,19 +55,21 @@ static void raise_abort(lua_State *L, tide_machine *machine) {
   lua_error(L);
 }
 
+bool tide_machine_stopping(tide_machine *machine) {
+  if (machine->depth == 0) return false;
+  if (machine->counted && tide_now_ns(CLOCK_THREAD_CPUTIME_ID) > machine->deadline_ns) tide_arm(machine, REASON_TIME);
+  return atomic_load_explicit(&machine->abort, memory_order_relaxed) != REASON_NONE;
+}
+
 void tide_poll(lua_State *L, tide_machine *machine) {
   if (machine->step_limit && machine->steps > machine->step_limit) tide_arm(machine, REASON_STEPS);
-  if (machine->counted && tide_now_ns(CLOCK_THREAD_CPUTIME_ID) > machine->deadline_ns) tide_arm(machine, REASON_TIME);
-  if (atomic_load_explicit(&machine->abort, memory_order_relaxed) != REASON_NONE) raise_abort(L, machine);
+  if (tide_machine_stopping(machine)) raise_abort(L, machine);
 }
 
 static void on_hook(lua_State *L, lua_Debug *record) {
   (void)record;
   tide_machine *machine = machine_of(L);
-  if (atomic_load(&machine->abort) == REASON_NONE) {
-    if (machine->counted && tide_now_ns(CLOCK_THREAD_CPUTIME_ID) > machine->deadline_ns) tide_arm(machine, REASON_TIME);
-  }
-  if (atomic_load(&machine->abort) != REASON_NONE) raise_abort(L, machine);
+  if (tide_machine_stopping(machine)) raise_abort(L, machine);
 }
 
 // MARK: memory

@@ -1,6 +1,9 @@
 /// What a machine asks of the program around it. Subclass it; every method is called on the machine's thread, from inside a
 /// Lua call, and must return promptly: what is to be raised is said by the status.
 open class LuaHost {
+  /// The machine that asks, for host functions that call back or take long. The last one made with this host.
+  public internal(set) weak var machine: LuaMachine?
+
   public init() {}
 
   /// Runs the host function registered under `id`. For a method, argument 0 is the object.

@@ -22,6 +22,7 @@ public final class LuaMachine {
     self.raw = raw
     self.host = host
     tide_machine_set_context(raw, Unmanaged.passUnretained(self).toOpaque())
+    host.machine = self
   }
 
   deinit { tide_machine_free(raw) }
@@ -34,6 +35,8 @@ public final class LuaMachine {
   public var collectionDebt: Int { tide_machine_debt(raw) }
   /// How many reference slots were ever needed at once.
   public var referenceCapacity: Int { Int(tide_machine_reference_capacity(raw)) }
+  /// Whether the call that runs is over its budget: a host function that takes long asks now and then, and returns.
+  public var isStopping: Bool { tide_machine_stopping(raw) }
   /// Wall time of the last call, for budgets that are measured only.
   public var lastCallNs: UInt64 { tide_machine_elapsed_ns(raw) }
 

@@ -23,6 +23,7 @@ final class RecordingHost: LuaHost {
     try machine.register(path: "tide.raises", id: 5)
     try machine.register(path: "tide.wait", id: 6, coroutineOnly: true)
     try machine.register(path: "tide.reenter", id: 8)
+    try machine.register(path: "tide.spin", id: 9)
     try machine.register(path: "tide.version", value: .text("1.0"))
     try machine.registerKind(Self.contextKind, name: "ctx")
     try machine.registerFields(kind: Self.contextKind, names: ["model", "headers", "id"])
@@ -44,6 +45,7 @@ final class RecordingHost: LuaHost {
     case 5: return .raise("bad thing")
     case 6: return .yield
     case 8: return reenter?() ?? .ok
+    case 9: while machine?.isStopping == false {}
     case 10:
       guard let object = arguments[0].object, exchanges[object] != nil else { return .stale }
       results.append(function: 11, boundTo: object)

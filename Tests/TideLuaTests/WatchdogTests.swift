@@ -30,6 +30,14 @@ import TideLua
     #expect(script.machine.isPoisoned)
   }
 
+  @Test(arguments: [LuaMachineOptions.Mode.watchdog, .counted])
+  func hostFunctionsThatTakeLongAreTold(mode: LuaMachineOptions.Mode) throws {
+    let script = try Script(LuaMachineOptions(mode: mode))
+    let failure = try #require(script.failure("local x = 1\npcall(tide.spin)", budgetNs: 2_000_000))
+    #expect(failure.kind == .timeAbort && failure.line == 2)
+    #expect(!script.machine.isStopping)
+  }
+
   @Test func abortsReachCoroutines() throws {
     let script = try Script()
     let function = try script.function("function() while true do pcall(function() while true do end end) end end")

@@ -168,6 +168,8 @@ void tide_machine_set_context(tide_machine *machine, void *context);
 void tide_machine_free(tide_machine *machine);
 size_t tide_machine_bytes(const tide_machine *machine);
 bool tide_machine_poisoned(const tide_machine *machine);
+/// For a host call that takes long: whether the entry must end, so that it may as well return at once.
+bool tide_machine_stopping(tide_machine *machine);
 const tide_failure *tide_machine_failure(const tide_machine *machine);
 uint64_t tide_machine_elapsed_ns(const tide_machine *machine);
 void tide_machine_seed(tide_machine *machine, uint64_t seed);

@@ -46,7 +46,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   /// Attempts after the first (architecture, "Retries").
   static let retryLimit = 2
 
-  unowned(unsafe) let worker: GatewayWorker
+  let worker: GatewayWorker
   let generation: WorkerGeneration
   let context: ExchangeContext
   let run: PolicyRun

@@ -30,7 +30,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private let resolver: EndpointResolver
   private(set) var current: WorkerGeneration
   /// Generations that still have exchanges, the current one included.
-  private var generations: [WorkerGeneration]
+  private var generations: [WorkerGeneration] {
+    didSet { collected = generations.map(\.policies).filter { $0.hasMachines } }
+  }
+  /// The policies among them that have garbage to collect; a gateway without any pays nothing for it in its turns.
+  private var collected: [PolicyWorker]
   private var servers: [HTTPServer] = []
   private(set) var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
@@ -54,10 +58,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     self.resolver = EndpointResolver(resolver: resolver)
     current = generation
     generations = [generation]
+    collected = generation.policies.hasMachines ? [generation.policies] : []
     startedWallSeconds = WallClock.seconds()
     // Garbage of policies is collected between turns, never inside a hook.
     io.onTurnEnd { [unowned self] _ in
-      for generation in generations { generation.policies.relieve() }
+      for policies in collected { policies.relieve() }
     }
     io.post { _ in PolicyWorker.prepareThread() }
   }

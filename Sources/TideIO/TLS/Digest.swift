@@ -16,13 +16,19 @@ public enum Digest {
 
   /// HMAC (RFC 2104) with SHA-256. The key may have any length.
   public static func hmacSHA256(key: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: byteCount) { digest, count in
+    hmac(EVP_sha256(), byteCount: byteCount, key: key, bytes)
+  }
+
+  static func hmac(
+    _ digest: OpaquePointer?, byteCount: Int, key: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer
+  ) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: byteCount) { result, count in
       var none: UInt8 = 0
       withUnsafePointer(to: &none) { empty in
         // libcrypto takes a null key for "the key of last time".
         _ = HMAC(
-          EVP_sha256(), key.baseAddress ?? UnsafeRawPointer(empty), Int32(clamping: key.count),
-          bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, digest.baseAddress, nil)
+          digest, key.baseAddress ?? UnsafeRawPointer(empty), Int32(clamping: key.count),
+          bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, result.baseAddress, nil)
       }
       count = byteCount
     }
