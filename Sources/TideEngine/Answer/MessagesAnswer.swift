@@ -66,7 +66,7 @@ final class MessagesAnswer: EventAnswer {
 
   override func writeWhole(into out: inout ByteQueue) { writeMessage(isWhole: true, into: &out) }
 
-  /// What a tool that is called answers to, and the next request returns; anything would do here.
+  /// What the provider signs a thinking block with, and a client returns in its next request; anything would do here.
   private static let signature: StaticString = "dGlkZWdhdGUgZW5naW5l"
 
   private var stopReason: StaticString {
