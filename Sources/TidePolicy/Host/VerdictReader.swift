@@ -30,7 +30,7 @@ enum Verdict: Sendable, Equatable {
       }
     case .identity: hook == .onAuth
     case .retry: hook == .onUpstreamError || hook == .onResponseStart
-    case .cut: hook == .onToken || hook == .onSegment || hook == .onResponseEnd
+    case .cut: hook == .onToken || hook == .onSegment || hook == .filters || hook == .onResponseEnd
     }
   }
 }

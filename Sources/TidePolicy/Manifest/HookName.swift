@@ -1,7 +1,9 @@
 /// A point of an exchange's life where a policy runs. In the order of that life, which is what `ContextField` compares.
 public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable {
-  case onLoad, onAuth, onRequest, onRoute, onUpstreamError, onResponseStart, onLane, onToken, onSegment, onLaneEnd
-  case onToolCall, onResponseEnd, onLog
+  case onLoad, onAuth, onRequest, onRoute, onUpstreamError, onResponseStart, onLane
+  /// The compiled filters, and `on_match` of those that ask.
+  case filters
+  case onToken, onSegment, onLaneEnd, onToolCall, onResponseEnd, onLog
   /// Belongs to no exchange.
   case timers
 
@@ -15,6 +17,7 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
     case .onUpstreamError: "on_upstream_error"
     case .onResponseStart: "on_response_start"
     case .onLane: "on_lane"
+    case .filters: "filters"
     case .onToken: "on_token"
     case .onSegment: "on_segment"
     case .onLaneEnd: "on_lane_end"
@@ -36,7 +39,7 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
   public var mayWait: Bool {
     switch self {
     case .onAuth, .onRequest, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog, .timers: true
-    case .onLoad, .onRoute, .onLane, .onToken, .onSegment, .onLaneEnd: false
+    case .onLoad, .onRoute, .onLane, .filters, .onToken, .onSegment, .onLaneEnd: false
     }
   }
 
@@ -58,9 +61,13 @@ public struct HookSet: OptionSet, Sendable, BitwiseCopyable, Hashable {
   @inline(__always)
   public func contains(_ hook: HookName) -> Bool { rawValue & (1 << UInt16(hook.rawValue)) != 0 }
 
-  public static let lanes: HookSet = [
+  /// Functions that see the text of lanes.
+  public static let texts: HookSet = [
     HookSet(.onLane), HookSet(.onToken), HookSet(.onSegment), HookSet(.onLaneEnd),
   ]
+
+  /// Whatever sees the text of lanes.
+  public static let lanes: HookSet = [.texts, HookSet(.filters)]
 
   /// In the order of an exchange's life.
   public var hooks: [HookName] { HookName.allCases.filter { contains($0) } }

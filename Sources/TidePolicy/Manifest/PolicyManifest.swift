@@ -14,6 +14,8 @@ public struct PolicyManifest: Sendable {
   public var budgets: HookBudgets
   public var failure: [HookName: PolicyBinding.FailureAction]
   public var hooks: HookSet
+  /// How much text its filters may hold, and for how long.
+  public var hold = FilterHold()
   /// Hosts that the file itself calls: `host`, or `host:port`.
   public var net: Set<String> = []
   public var timers: [PolicyTimer] = []
@@ -23,7 +25,7 @@ public struct PolicyManifest: Sendable {
     switch hook {
     case .onAuth, .onRequest, .onLoad, .onResponseStart, .onToolCall: .deny
     case .onRoute, .onUpstreamError, .onLog, .timers: .skip
-    case .onLane, .onToken, .onSegment, .onLaneEnd, .onResponseEnd: .cut
+    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd, .onResponseEnd: .cut
     }
   }
 }
@@ -46,7 +48,7 @@ public struct HookBudgets: Sendable, Equatable {
     case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog,
       .timers:
       5_000_000
-    case .onLane, .onToken, .onSegment, .onLaneEnd: 50_000
+    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd: 50_000
     }
   }
 

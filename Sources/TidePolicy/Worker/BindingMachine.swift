@@ -19,6 +19,8 @@ final class BindingMachine {
   private var functions: [LuaFunction?]
   /// By the manifest's order of timers.
   private(set) var timerFunctions: [LuaFunction?]
+  /// The policy's filters, in the order listed, with what their matches ask.
+  private(set) var filters: [BindingHost.MadeFilter]
   var breaker = PolicyBreaker()
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
@@ -51,6 +53,7 @@ final class BindingMachine {
     metrics.initialize(repeating: HookMetrics(), count: HookName.allCases.count)
     (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
     timerFunctions = loaded.timers
+    filters = loaded.filters
   }
 
   deinit { metrics.deallocate() }
@@ -60,6 +63,7 @@ final class BindingMachine {
     var config: LuaRef
     var functions: [LuaFunction?]
     var timers: [LuaFunction?]
+    var filters: [BindingHost.MadeFilter]
   }
 
   private static func load(
@@ -89,13 +93,17 @@ final class BindingMachine {
       if case .failed(let failure) = outcome { throw failure }
     }
     try machine.freeze(config, name: "cfg")
+    let filters = try host.declaredFilters(table["filters"], machine, config: config)
     host.machineLoaded()
     machine.collect()
-    return Loaded(machine: machine, config: config, functions: functions, timers: timers)
+    return Loaded(machine: machine, config: config, functions: functions, timers: timers, filters: filters)
   }
 
   @inline(__always)
   func function(_ hook: HookName) -> LuaFunction? { functions[Int(hook.rawValue)] }
+
+  /// What is asked about a filter's matches.
+  func onMatch(filter place: Int) -> LuaFunction? { place < filters.count ? filters[place].onMatch : nil }
 
   // MARK: Running a hook
 
@@ -144,6 +152,7 @@ final class BindingMachine {
       let loaded = try Self.load(binding, host, seed: seed, mode: mode)
       (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
       timerFunctions = loaded.timers
+      filters = loaded.filters
       isBroken = false
     } catch {
       isBroken = true
