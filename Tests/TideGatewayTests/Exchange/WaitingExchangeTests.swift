@@ -25,7 +25,8 @@ import TideIO
           }
           released.wait { $0 >= number }
           connection.send(
-            "HTTP/1.1 \(status) OK\r\ncontent-type: application/json\r\ncontent-length: \(answer.utf8.count)\r\n\r\n\(answer)")
+            "HTTP/1.1 \(status) OK\r\ncontent-type: application/json\r\ncontent-length: \(answer.utf8.count)\r\n\r\n\(answer)"
+          )
         }
         gone.change { $0 += 1 }
       }
@@ -81,7 +82,10 @@ import TideIO
     let call = gateway.client.chat(model: "lorem-5", prompt: String(repeating: "word ", count: 200_000))
     judge.questions.wait { $0.count == 1 }
     // What came is bounded by the window: the client has a megabyte to send.
-    #expect(gateway.eventually { gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].requestBody.isEmpty } })
+    #expect(
+      gateway.eventually {
+        gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].requestBody.isEmpty }
+      })
     gateway.client.barrier()
     #expect(gateway.io.perform { [worker = gateway.worker!] _ in worker.exchanges[0].requestBody.count } <= 512 * 1024)
     judge.release(1)
@@ -130,7 +134,8 @@ import TideIO
     let call = gateway.client.chat(model: "lorem-2000")
     judge.questions.wait { $0.count == 1 }
     // The engine has begun; it is held back, and nothing went out.
-    #expect(gateway.eventually { gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].held.isEmpty } })
+    #expect(
+      gateway.eventually { gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].held.isEmpty } })
     #expect(call.status == nil)
     judge.release(1)
     #expect(call.finish() == .whole && call.isDone)
@@ -298,7 +303,8 @@ import TideIO
   }
 
   @Test(arguments: [
-    "127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]",
+    "127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]",
+    "[::ffff:169.254.169.254]",
     "[fe80::1]", "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "localhost.",
   ])
   func aListedHostThatIsNotPublicIsNeverReached(host: String) throws {
@@ -313,7 +319,8 @@ import TideIO
   @Test(arguments: ["http://169.254.169.254/latest/meta-data", "http://[::ffff:169.254.169.254]/", "http://[fe80::1]/"])
   func notEvenTheOperatorReachesMetadata(url: String) throws {
     let gateway = try GatewayHarness(
-      GatewayHarness.plain("policies: [ { use: ask, config: { url: \"\(url)\" } } ]"), policies: Self.policy("on_request"))
+      GatewayHarness.plain("policies: [ { use: ask, config: { url: \"\(url)\" } } ]"),
+      policies: Self.policy("on_request"))
     let call = gateway.client.chat(model: "lorem-5")
     call.finish()
     #expect(call.status == 502)
