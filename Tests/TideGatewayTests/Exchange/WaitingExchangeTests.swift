@@ -82,12 +82,9 @@ import TideIO
     let call = gateway.client.chat(model: "lorem-5", prompt: String(repeating: "word ", count: 200_000))
     judge.questions.wait { $0.count == 1 }
     // What came is bounded by the window: the client has a megabyte to send.
-    #expect(
-      gateway.eventually {
-        gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].requestBody.isEmpty }
-      })
+    #expect(gateway.eventually { gateway.bodyByteCount > 0 })
     gateway.client.barrier()
-    #expect(gateway.io.perform { [worker = gateway.worker!] _ in worker.exchanges[0].requestBody.count } <= 512 * 1024)
+    #expect(gateway.bodyByteCount <= 512 * 1024)
     judge.release(1)
     #expect(call.finish() == .whole && call.isDone)
     judge.stop()
@@ -134,8 +131,7 @@ import TideIO
     let call = gateway.client.chat(model: "lorem-2000")
     judge.questions.wait { $0.count == 1 }
     // The engine has begun; it is held back, and nothing went out.
-    #expect(
-      gateway.eventually { gateway.io.perform { [worker = gateway.worker!] _ in !worker.exchanges[0].held.isEmpty } })
+    #expect(gateway.eventually { gateway.heldByteCount > 0 })
     #expect(call.status == nil)
     judge.release(1)
     #expect(call.finish() == .whole && call.isDone)
@@ -362,5 +358,19 @@ import TideIO
     #expect(call.text.contains("too_large"))
     judge.stop()
     gateway.stop()
+  }
+}
+
+extension GatewayHarness {
+  /// What the first exchange has of its request.
+  fileprivate var bodyByteCount: Int {
+    let worker = worker!
+    return io.perform { _ in worker.exchanges.first?.requestBody.count ?? 0 }
+  }
+
+  /// What the first exchange holds back of its answer.
+  fileprivate var heldByteCount: Int {
+    let worker = worker!
+    return io.perform { _ in worker.exchanges.first?.held.byteCount ?? 0 }
   }
 }
