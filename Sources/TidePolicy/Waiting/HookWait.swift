@@ -17,8 +17,11 @@ final class HookWait {
   private var frame: HookFrame
   private var coroutines: [HookCoroutine] = []
   private var wallTimer: PolicyTimers.Token?
-  /// CPU time of all its slices.
-  private(set) var spentNs: UInt64
+  /// CPU time of its slices after the first.
+  private(set) var spentNs: UInt64 = 0
+  private let startedNs: UInt64
+  /// What it took altogether.
+  var totalNs: UInt64 { startedNs &+ spentNs }
   /// How it ended; nil while it waits.
   private(set) var outcome: LuaOutcome?
   /// Told of an end that comes later than `begin`.
@@ -27,12 +30,13 @@ final class HookWait {
 
   /// - Parameters:
   ///   - frame: what the host knew when the hook yielded.
-  ///   - spentNs: what it took until then.
-  init(_ machine: BindingMachine, _ hook: HookName, frame: HookFrame, spentNs: UInt64, means: WaitingMeans) {
+  ///   - startedNs: what it took until then, for the figures. The budget counts from here: that slice was judged by itself, and by the
+  ///     wall's time it may hold what other threads took.
+  init(_ machine: BindingMachine, _ hook: HookName, frame: HookFrame, startedNs: UInt64, means: WaitingMeans) {
     self.machine = machine
     self.hook = hook
     self.frame = frame
-    self.spentNs = spentNs
+    self.startedNs = startedNs
     epoch = machine.epoch
     timers = means.timers
     fetcher = means.fetcher
@@ -302,7 +306,7 @@ final class HookWait {
       flight = FlightTable.Flight()
       // Its own life: whoever asked first may leave while others still want the result.
       let inner = HookWait(
-        machine, hook, frame: HookFrame(of: frame), spentNs: 0, means: WaitingMeans(timers: timers, fetcher: fetcher))
+        machine, hook, frame: HookFrame(of: frame), startedNs: 0, means: WaitingMeans(timers: timers, fetcher: fetcher))
       flight.wait = inner
       table[key] = flight
       inner.begin(function, depth: coroutine.depth + 1)

@@ -71,17 +71,17 @@ final class RunningTimer {
       return ended(outcome, spentNs: spentNs)
     }
     machine.host.wanted = nil
-    let waiting = HookWait(machine, .timers, frame: machine.host.suspend(), spentNs: spentNs, means: means)
+    let waiting = HookWait(machine, .timers, frame: machine.host.suspend(), startedNs: spentNs, means: means)
     waiting.begin(token, wish)
     if let outcome = waiting.outcome {
       waiting.judged {}
-      return ended(outcome, spentNs: waiting.spentNs)
+      return ended(outcome, spentNs: waiting.totalNs)
     }
     wait = waiting
     waiting.onEnd = { [unowned self, unowned waiting] outcome in
       wait = nil
       waiting.judged {}
-      ended(outcome, spentNs: waiting.spentNs)
+      ended(outcome, spentNs: waiting.totalNs)
     }
   }
 

@@ -357,7 +357,7 @@ public final class PolicyRun {
       machine.failed(hook, failure, exchangeID: context.id)
       return .failed(machine.binding.failureAction(hook))
     }
-    let wait = HookWait(machine, hook, frame: frame, spentNs: machine.machine.lastCallNs, means: means)
+    let wait = HookWait(machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means)
     wait.begin(token, wish)
     if let outcome = wait.outcome { return finish(wait, outcome) }
     if hook == .onLog {
@@ -381,7 +381,7 @@ public final class PolicyRun {
   private func finish(_ wait: HookWait, _ outcome: LuaOutcome) -> HookResult {
     let machine = wait.machine
     let result = wait.judged { judge(outcome, machine, wait.hook) }
-    machine.noteCall(wait.hook, spentNs: wait.spentNs)
+    machine.noteCall(wait.hook, spentNs: wait.totalNs)
     return conclude(result, machine, wait.hook)
   }
 
