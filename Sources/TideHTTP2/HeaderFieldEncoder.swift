@@ -19,7 +19,8 @@ struct HeaderFieldEncoder: ~Copyable {
   private var fields: [Field] = []
 
   init(_ head: RequestHead) {
-    bytes.reserveCapacity(head.headers.listSize + head.authority.utf8.count + head.path.utf8.count + Self.pseudoByteCount)
+    bytes.reserveCapacity(
+      head.headers.listSize + head.authority.utf8.count + head.path.utf8.count + Self.pseudoByteCount)
     fields.reserveCapacity(head.headers.count + 5)
     append(":method", head.method)
     append(":scheme", head.scheme)
