@@ -98,9 +98,9 @@ extension Exchange {
       targetIndex = 0
       tried = []
     } else {
-      if let pool { tried.insert(pool.endpoint) }
+      if let pool { tried.append(pool) }
       targetIndex = 0
-      let isLeft = targets.contains { Balancer.pick(worker.pools(of: $0.cluster, in: generation), tried: tried) != nil }
+      let isLeft = targets.indices.contains { Balancer.pick(pools(at: $0), tried: tried) != nil }
       if !isLeft { tried = [] }
     }
     abandonUpstream()

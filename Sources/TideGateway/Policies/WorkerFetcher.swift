@@ -6,14 +6,17 @@ import TidePolicy
 /// Makes the calls of `tide.http` for one generation's policies on one worker, over that worker's own pools.
 final class WorkerFetcher: PolicyFetcher {
   private unowned let worker: GatewayWorker
-  private let generation: Generation
+  /// The one whose policies call. What still waits when it has ended, as `on_log` may, goes by the one that followed.
+  private weak var owner: WorkerGeneration?
+  private let fetchTLS: TLSClientContext?
   private let timers: WorkerTimers
   private var calls: [UInt64: PolicyCall] = [:]
   private var lastNumber: UInt64 = 0
 
-  init(worker: GatewayWorker, generation: Generation, timers: WorkerTimers) {
+  init(worker: GatewayWorker, generation: WorkerGeneration, timers: WorkerTimers) {
     self.worker = worker
-    self.generation = generation
+    owner = generation
+    fetchTLS = generation.generation.fetchTLS
     self.timers = timers
   }
 
@@ -48,18 +51,19 @@ final class WorkerFetcher: PolicyFetcher {
   private func route(_ request: FetchRequest) -> Result<PolicyCall.Route, FetchFailure> {
     switch request.target {
     case .cluster(let name, let path):
-      guard let cluster = generation.clusters[name] else {
+      guard let cluster = worker.cluster(named: name, in: owner ?? worker.current) else {
         return .failure(FetchFailure(.noCluster, "there is no cluster \(name)"))
       }
-      guard let pool = Balancer.pick(worker.pools(of: name, in: generation), tried: []) else {
+      guard let pool = Balancer.pick(cluster.pools, tried: []) else {
         return .failure(FetchFailure(.connect, "no endpoint of the cluster \(name) can be reached"))
       }
       return .success(
         PolicyCall.Route(
-          pool: pool, target: pool.endpoint.pathPrefix + path, credentials: cluster.configuration.credentials?.header())
+          pool: pool, target: pool.endpoint.pathPrefix + path,
+          credentials: cluster.cluster.configuration.credentials?.header())
       )
     case .url(let url, let reach):
-      guard let pool = worker.hostPools.pool(of: url, reach, tls: generation.fetchTLS) else {
+      guard let pool = worker.hostPools.pool(of: url, reach, tls: fetchTLS) else {
         return .failure(FetchFailure(.busy, "policies call more than \(HostPools.hostsMax) hosts"))
       }
       return .success(PolicyCall.Route(pool: pool, target: url.target, credentials: nil))

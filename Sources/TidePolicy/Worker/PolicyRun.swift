@@ -100,6 +100,12 @@ public final class PolicyRun {
     return begin(.onRequest, active)
   }
 
+  /// Whether `runRoute` would ask any policy.
+  public var needsRoute: Bool {
+    fixBindings()
+    return active.contains { worker.machines[$0].binding.hooks.contains(.onRoute) }
+  }
+
   /// - Parameter targets: what the configuration gives for the model, in its order.
   public func runRoute(_ targets: [RouteTarget]) -> RouteOutcome {
     fixBindings()
