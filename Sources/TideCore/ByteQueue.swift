@@ -72,6 +72,13 @@ public struct ByteQueue: ~Copyable {
     tail &+= written
   }
 
+  /// Takes the last bytes back, so that `count` are left.
+  public mutating func truncate(to count: Int) {
+    precondition(count >= 0 && count <= byteCount, "a queue cannot be cut to more than it holds")
+    tail = head &+ count
+    if head == tail { rewind() }
+  }
+
   /// Drops `count` bytes from the head.
   public mutating func consume(_ count: Int) {
     precondition(count >= 0 && count <= byteCount, "consumed more than the queue holds")

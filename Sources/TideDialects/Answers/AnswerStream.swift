@@ -32,6 +32,14 @@ public enum AnswerStream {
     }
   }
 
+  /// Goes on after `.waiting`, once the policy that waited has decided.
+  public func resume(into out: inout ByteQueue) -> StreamProgress {
+    switch self {
+    case .chat(let stream): stream.resume(into: &out)
+    case .named(let stream): stream.resume(into: &out)
+    }
+  }
+
   /// Ends the answer from outside, well formed: a limit of the gateway's own.
   public func cut(_ cut: LaneCut, into out: inout ByteQueue) {
     switch self {

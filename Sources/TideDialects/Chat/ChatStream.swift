@@ -22,6 +22,10 @@ public final class ChatStream {
   /// Texts are members of the choice itself: a legacy completion.
   var isLegacy = false
 
+  /// Whether the processor may wait, and what is kept while it does.
+  private let mayWait: Bool
+  private var heldEvent: HeldEvent?
+
   /// Where the answer stands.
   public internal(set) var progress = StreamProgress.streaming
   /// Events with text or tool arguments: tokens, as far as the gateway can count them.
@@ -36,6 +40,7 @@ public final class ChatStream {
   public init(options: ChatStreamOptions) {
     self.options = options
     scratch = options.scratch ?? DialectScratch()
+    mayWait = options.processor?.mayWait ?? false
     lanes = options.processor.map { ChatLanes($0) }
   }
 
@@ -54,10 +59,22 @@ public final class ChatStream {
 
   /// Takes bytes of the upstream's answer, cut anywhere, and appends what the client gets. After the end, bytes are ignored.
   public func receive(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) -> StreamProgress {
+    if heldEvent != nil {
+      heldEvent?.rest += bytes
+      return .waiting
+    }
     var rest = bytes
     while !progress.isOver {
       switch framer.next(&rest) {
-      case .event(let event): handle(event, into: &out)
+      case .event(let event):
+        if mayWait {
+          guard attempt(HeldEvent(.event, event.raw), into: &out, { handle(event, into: &$0) }) else {
+            heldEvent?.rest = [UInt8](rest)
+            return .waiting
+          }
+        } else {
+          handle(event, into: &out)
+        }
       case .needsMore: return progress
       case .tooLarge: progress = .failed(.tooLarge)
       }
@@ -75,19 +92,105 @@ public final class ChatStream {
   /// Without a terminal marker that is a truncation, with one exception: when every choice has said its finish reason the answer is whole,
   /// and the marker that the upstream forgot is written.
   public func receiveEnd(into out: inout ByteQueue) -> StreamProgress {
+    if heldEvent != nil {
+      heldEvent?.hasEnded = true
+      return .waiting
+    }
     guard !progress.isOver else { return progress }
     if let event = framer.lastEvent(), isWhole(event.data) {
-      handle(event, into: &out)
-      // The event lacked its blank line; what was dropped or rewritten from scratch needs none.
-      if lastWasForwarded { out.append(event.raw.last == 0x0A || event.raw.last == 0x0D ? "\n" : "\n\n") }
+      guard attempt(HeldEvent(.lastEvent, event.raw), into: &out, { handleLast(event, into: &$0) }) else {
+        return .waiting
+      }
     }
+    return end(into: &out)
+  }
+
+  private func handleLast(_ event: SSEEvent, into out: inout ByteQueue) {
+    handle(event, into: &out)
+    // The event lacked its blank line; what was dropped or rewritten from scratch needs none.
+    if lastWasForwarded { out.append(event.raw.last == 0x0A || event.raw.last == 0x0D ? "\n" : "\n\n") }
+  }
+
+  private func end(into out: inout ByteQueue) -> StreamProgress {
     guard !progress.isOver else { return progress }
-    if grammar.finishedCount > 0, grammar.finishedCount >= max(options.choiceCount, grammar.choiceCount) {
-      endAnswer(terminator: UnsafeRawBufferPointer(start: nil, count: 0), into: &out)
-    } else {
+    guard grammar.finishedCount > 0, grammar.finishedCount >= max(options.choiceCount, grammar.choiceCount) else {
       progress = .failed(.truncated)
+      return progress
     }
-    return progress
+    let isDone = attempt(HeldEvent(.end), into: &out) {
+      endAnswer(terminator: UnsafeRawBufferPointer(start: nil, count: 0), into: &$0)
+    }
+    return isDone ? progress : .waiting
+  }
+
+  // MARK: Waiting
+
+  /// Goes on after `.waiting`, once the processor can answer.
+  public func resume(into out: inout ByteQueue) -> StreamProgress {
+    guard let held = heldEvent else { return progress }
+    heldEvent = nil
+    let isDone = attempt(held, into: &out) { out in
+      switch held.kind {
+      case .event: held.withEvent { handle($0, into: &out) }
+      case .lastEvent: held.withEvent { handleLast($0, into: &out) }
+      case .end: endAnswer(terminator: UnsafeRawBufferPointer(start: nil, count: 0), into: &out)
+      }
+    }
+    guard isDone else { return .waiting }
+    if held.kind == .lastEvent { return end(into: &out) }
+    if !held.rest.isEmpty, held.rest.withUnsafeBytes({ receive($0, into: &out) }) == .waiting {
+      heldEvent?.hasEnded = held.hasEnded
+      return .waiting
+    }
+    return held.hasEnded && held.kind == .event ? receiveEnd(into: &out) : progress
+  }
+
+  /// Does a piece of work that can be taken back.
+  ///
+  /// - Returns: false when the processor waits: nothing has happened then, and `held` is kept.
+  private func attempt(
+    _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue, _ work: (inout ByteQueue) -> Void
+  ) -> Bool {
+    guard mayWait, let processor = options.processor else {
+      work(&out)
+      return true
+    }
+    let restore = savepoint()
+    let length = out.byteCount
+    processor.eventBegins()
+    work(&out)
+    guard processor.isWaiting else {
+      processor.eventEnded()
+      return true
+    }
+    restore()
+    out.truncate(to: length)
+    heldEvent = held()
+    return false
+  }
+
+  /// What puts the stream back to where it stands now.
+  private func savepoint() -> () -> Void {
+    let heldFinish = [UInt8](heldFinish.readableBytes)
+    return {
+      [
+        self, lanes, grammar, template, answerHasEnded, lastWasForwarded, reportedUsage, isLegacy, progress,
+        contentEventCount, deliveredTextBytes, upstreamErrorCode
+      ] in
+      self.lanes = lanes
+      self.grammar = grammar
+      self.template = template
+      self.heldFinish.removeAll()
+      self.heldFinish.append(heldFinish)
+      self.answerHasEnded = answerHasEnded
+      self.lastWasForwarded = lastWasForwarded
+      self.reportedUsage = reportedUsage
+      self.isLegacy = isLegacy
+      self.progress = progress
+      self.contentEventCount = contentEventCount
+      self.deliveredTextBytes = deliveredTextBytes
+      self.upstreamErrorCode = upstreamErrorCode
+    }
   }
 
   private func handle(_ event: SSEEvent, into out: inout ByteQueue) {

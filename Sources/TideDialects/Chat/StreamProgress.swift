@@ -2,6 +2,8 @@
 public enum StreamProgress: Equatable, Sendable, BitwiseCopyable {
   /// More is to come.
   case streaming
+  /// A policy waits: the stream keeps what it was given. Give it nothing more; call `resume` when the policy has decided.
+  case waiting
   /// The terminal marker was seen (or what stands for it): the answer is whole, nothing more may follow.
   case complete
   /// A policy ended the answer; everything the client needs was written. Reset the upstream.
@@ -10,7 +12,7 @@ public enum StreamProgress: Equatable, Sendable, BitwiseCopyable {
   case failed(StreamFailure)
 
   /// True once no further byte will be written for this answer.
-  public var isOver: Bool { self != .streaming }
+  public var isOver: Bool { self != .streaming && self != .waiting }
 }
 
 /// Why a streamed answer failed.

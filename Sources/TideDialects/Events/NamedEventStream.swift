@@ -12,6 +12,9 @@ public class NamedEventStream {
   /// The last event went out as it came: the line feed that may still belong to it does too.
   var lastWasForwarded = false
   private var errorIsWritten = false
+  /// Whether the processor may wait, and what is kept while it does.
+  private let mayWait: Bool
+  private var heldEvent: HeldEvent?
 
   /// Where the answer stands.
   public internal(set) var progress = StreamProgress.streaming
@@ -27,6 +30,7 @@ public class NamedEventStream {
   init(options: ChatStreamOptions) {
     self.options = options
     scratch = options.scratch ?? DialectScratch()
+    mayWait = options.processor?.mayWait ?? false
   }
 
   /// The upstream has sent text or tool arguments.
@@ -37,10 +41,22 @@ public class NamedEventStream {
 
   /// Takes bytes of the upstream's answer, cut anywhere, and appends what the client gets. After the end, bytes are ignored.
   public func receive(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) -> StreamProgress {
+    if heldEvent != nil {
+      heldEvent?.rest += bytes
+      return .waiting
+    }
     var rest = bytes
     while !progress.isOver {
       switch framer.next(&rest) {
-      case .event(let event): take(event, into: &out)
+      case .event(let event):
+        if mayWait {
+          guard attempt(HeldEvent(.event, event.raw), into: &out, { take(event, into: &$0) }) else {
+            heldEvent?.rest = [UInt8](rest)
+            return .waiting
+          }
+        } else {
+          take(event, into: &out)
+        }
       case .needsMore: return progress
       case .tooLarge: progress = .failed(.tooLarge)
       }
@@ -56,16 +72,89 @@ public class NamedEventStream {
   /// The upstream's answer has ended without a fault of the transport. Without a terminal event that is a truncation, unless the dialect
   /// can tell that nothing but the marker is missing.
   public func receiveEnd(into out: inout ByteQueue) -> StreamProgress {
+    if heldEvent != nil {
+      heldEvent?.hasEnded = true
+      return .waiting
+    }
     guard !progress.isOver else { return progress }
     if let event = framer.lastEvent(), Self.isWhole(event.data) {
-      take(event, into: &out)
-      // The event lacked its blank line; what was dropped or rewritten from scratch needs none.
-      if lastWasForwarded { out.append(event.raw.last == 0x0A || event.raw.last == 0x0D ? "\n" : "\n\n") }
+      guard attempt(HeldEvent(.lastEvent, event.raw), into: &out, { takeLast(event, into: &$0) }) else {
+        return .waiting
+      }
     }
+    return end(into: &out)
+  }
+
+  private func takeLast(_ event: SSEEvent, into out: inout ByteQueue) {
+    take(event, into: &out)
+    // The event lacked its blank line; what was dropped or rewritten from scratch needs none.
+    if lastWasForwarded { out.append(event.raw.last == 0x0A || event.raw.last == 0x0D ? "\n" : "\n\n") }
+  }
+
+  private func end(into out: inout ByteQueue) -> StreamProgress {
     guard !progress.isOver else { return progress }
     progress = .failed(.truncated)
     endWithoutMarker(into: &out)
     return progress
+  }
+
+  // MARK: Waiting
+
+  /// Goes on after `.waiting`, once the processor can answer.
+  public func resume(into out: inout ByteQueue) -> StreamProgress {
+    guard let held = heldEvent else { return progress }
+    heldEvent = nil
+    let isDone = attempt(held, into: &out) { out in
+      held.withEvent { event in
+        if held.kind == .lastEvent { takeLast(event, into: &out) } else { take(event, into: &out) }
+      }
+    }
+    guard isDone else { return .waiting }
+    if held.kind == .lastEvent { return end(into: &out) }
+    if !held.rest.isEmpty, held.rest.withUnsafeBytes({ receive($0, into: &out) }) == .waiting {
+      heldEvent?.hasEnded = held.hasEnded
+      return .waiting
+    }
+    return held.hasEnded ? receiveEnd(into: &out) : progress
+  }
+
+  /// Does a piece of work that can be taken back.
+  ///
+  /// - Returns: false when the processor waits: nothing has happened then, and `held` is kept.
+  private func attempt(
+    _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue, _ work: (inout ByteQueue) -> Void
+  ) -> Bool {
+    guard mayWait, let processor = options.processor else {
+      work(&out)
+      return true
+    }
+    let restore = savepoint()
+    let length = out.byteCount
+    processor.eventBegins()
+    work(&out)
+    guard processor.isWaiting else {
+      processor.eventEnded()
+      return true
+    }
+    restore()
+    out.truncate(to: length)
+    heldEvent = held()
+    return false
+  }
+
+  /// What puts the stream back to where it stands now; a dialect adds its own part.
+  func savepoint() -> () -> Void {
+    {
+      [
+        self, lastWasForwarded, progress, contentEventCount, deliveredTextBytes, upstreamErrorCode, finishReasons
+      ] in
+      self.lastWasForwarded = lastWasForwarded
+      self.progress = progress
+      self.contentEventCount = contentEventCount
+      self.deliveredTextBytes = deliveredTextBytes
+      self.upstreamErrorCode = upstreamErrorCode
+      self.finishReasons = finishReasons
+    }
   }
 
   private func take(_ event: SSEEvent, into out: inout ByteQueue) {

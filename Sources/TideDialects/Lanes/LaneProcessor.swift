@@ -57,4 +57,21 @@ open class LaneProcessor {
 
   /// Called once before the finish events leave, when `ChatStreamOptions.holdFinishForUsage` is set.
   open func answerEnd(_ usage: TokenUsage) -> LaneStep { .proceed }
+
+  // MARK: Waiting
+
+  /// Whether a call may have to wait for something outside. Read once: a stream or body without such a processor pays nothing for it.
+  open var mayWait: Bool { false }
+
+  /// The call in hand waits: it answered `.fail`, and so does every one that follows in this event.
+  ///
+  /// The stream then takes back all that the event has done, and handles it again once the processor's owner says so. Calls that were
+  /// answered before answer the same again, without being judged again.
+  open var isWaiting: Bool { false }
+
+  /// An event (or a whole body) is about to be handled, for the first time or again.
+  open func eventBegins() {}
+
+  /// The event is done with: its calls will not come again.
+  open func eventEnded() {}
 }

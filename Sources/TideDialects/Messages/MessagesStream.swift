@@ -75,6 +75,32 @@ public final class MessagesStream: NamedEventStream {
     }
   }
 
+  override func savepoint() -> () -> Void {
+    let restore = super.savepoint()
+    let held = [UInt8](held.readableBytes)
+    let heldUnedited = [UInt8](heldUnedited.readableBytes)
+    return {
+      [
+        self, lanes, blocks, blockCount, startedCount, hasStarted, hasFinished, reportedUsage, hasFinalUsage,
+        lastWasHeld, lastWasKeptUnedited
+      ] in
+      restore()
+      self.lanes = lanes
+      self.blocks = blocks
+      self.blockCount = blockCount
+      self.startedCount = startedCount
+      self.hasStarted = hasStarted
+      self.hasFinished = hasFinished
+      self.reportedUsage = reportedUsage
+      self.hasFinalUsage = hasFinalUsage
+      self.lastWasHeld = lastWasHeld
+      self.lastWasKeptUnedited = lastWasKeptUnedited
+      dropHeld()
+      self.held.append(held)
+      self.heldUnedited.append(heldUnedited)
+    }
+  }
+
   override func takeTerminatorTail(_ event: SSEEvent, into out: inout ByteQueue) {
     if lastWasHeld { held.append(event.raw) }
     if lastWasKeptUnedited { heldUnedited.append(event.raw) }

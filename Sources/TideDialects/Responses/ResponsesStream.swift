@@ -27,6 +27,19 @@ public final class ResponsesStream: NamedEventStream {
 
   override public var usageSource: TokenUsage.Source { reportedUsage == nil ? .counted : .upstream }
 
+  override func savepoint() -> () -> Void {
+    let restore = super.savepoint()
+    return { [self, lanes, output, skeleton, reportedUsage, lastSequence, sequenceShift] in
+      restore()
+      self.lanes = lanes
+      self.output = output
+      self.skeleton = skeleton
+      self.reportedUsage = reportedUsage
+      self.lastSequence = lastSequence
+      self.sequenceShift = sequenceShift
+    }
+  }
+
   override func handle(_ event: SSEEvent, into out: inout ByteQueue) {
     lastWasForwarded = false
     // The marker of another dialect, which some backends add. Before the answer is whole it would pass for a success.
