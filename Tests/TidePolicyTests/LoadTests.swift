@@ -47,7 +47,6 @@ import TideCore
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
     ("return { on_request = function(ctx) ctx.prompt:mask{} end }", "prompt:mask"),
     ("local f = tide.filter\nreturn {}", "tide.filter"),
-    ("return { schema = { a = { type = 'pattern' } } }", "pattern"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
     let found = messages(text)

@@ -4,10 +4,13 @@ import TideLua
 enum HostFunction: Int32, CaseIterable {
   case deny, respond, cut, identity
   case sharedGet, sharedSet, sharedIncrement, sharedCompareAndSet, sharedDelete
-  case limitTake
+  case limitTake, limitConcurrent
   case jsonEncode, jsonDecode
-  case sha256, hmac, glob, log, now
+  case base64Encode, base64Decode, sha256, hmac, uuid, jwtVerify
+  case glob, regex
+  case metricsIncrement, metricsObserve, log, now
   case contextLog, eachText, nextText, appendMessage, insertMessage, removeMessage, replaceMessage
+  case regexTest, regexFind, regexMatch, regexLoop, regexNext, regexReplace
 
   /// Where it stands; nil for methods of objects.
   var path: String? {
@@ -22,11 +25,19 @@ enum HostFunction: Int32, CaseIterable {
     case .sharedCompareAndSet: "tide.shared.cas"
     case .sharedDelete: "tide.shared.del"
     case .limitTake: "tide.limit.take"
+    case .limitConcurrent: "tide.limit.concurrent"
     case .jsonEncode: "tide.json.encode"
     case .jsonDecode: "tide.json.decode"
+    case .base64Encode: "tide.base64.encode"
+    case .base64Decode: "tide.base64.decode"
     case .sha256: "tide.sha256"
     case .hmac: "tide.hmac"
+    case .uuid: "tide.uuid"
+    case .jwtVerify: "tide.jwt.verify"
     case .glob: "tide.glob"
+    case .regex: "tide.re"
+    case .metricsIncrement: "tide.metrics.incr"
+    case .metricsObserve: "tide.metrics.observe"
     case .log: "tide.log"
     case .now: "tide.now"
     default: nil
@@ -34,17 +45,21 @@ enum HostFunction: Int32, CaseIterable {
   }
 
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
-  var options: LuaFunctionOptions { self == .limitTake ? .coroutineOnly : [] }
+  var options: LuaFunctionOptions {
+    switch self {
+    case .limitTake, .limitConcurrent: .coroutineOnly
+    case .regexReplace: .takesFunctions
+    default: []
+    }
+  }
 }
 
 /// What the contract lists and this version does not have: refused where a file names it, and again where a script
 /// reaches it.
 enum NotYet {
   static let functions = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",
-    "tide.base64.decode", "tide.jwt.verify", "tide.uuid", "tide.re", "tide.metrics.incr", "tide.metrics.observe",
-    "tide.limit.tokens", "tide.limit.concurrent", "tide.filter.mask", "tide.filter.replace", "tide.filter.restore",
-    "tide.filter.block", "tide.filter.limit",
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.limit.tokens",
+    "tide.filter.mask", "tide.filter.replace", "tide.filter.restore", "tide.filter.block", "tide.filter.limit",
   ]
 
   /// Above all of `HostFunction`.
@@ -54,10 +69,8 @@ enum NotYet {
 
   /// The names as a source may write them, `tide.filter` for all of its functions.
   private static let scanned: [String] = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt",
-    "tide.uuid",
-    "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "tide.filter", "ctx.filters",
-    "ctx.response.text", "prompt:mask",
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.limit.tokens", "tide.filter",
+    "ctx.filters", "ctx.response.text", "prompt:mask",
   ]
 
   /// The first line of each unsupported name in a source; comments and strings do not count.
