@@ -40,7 +40,7 @@ return {
     local entry = cfg.known[tide.sha256(key)]
     if not entry then
       return tide.deny(401, {
-        code = "invalid_api_key", type = "invalid_request_error", message = "Incorrect API key provided.",
+        code = "invalid_api_key", message = "Incorrect API key provided.",
       })
     end
     return tide.identity {
@@ -55,7 +55,7 @@ return {
       if tide.glob(pattern, ctx.model) then return nil end
     end
     return tide.deny(404, {
-      code = "model_not_found", type = "invalid_request_error",
+      code = "model_not_found",
       message = "The model `" .. ctx.model .. "` does not exist or you do not have access to it.",
     })
   end,

@@ -3,7 +3,8 @@ import TideCore
 /// A named deployment of an engine.
 public struct ClusterConfiguration: Sendable, Equatable {
   public var name: String
-  public var dialect: ClusterDialect
+  /// What its endpoints speak; never empty. A request goes only where its own dialect is spoken: nothing is translated.
+  public var dialects: [ClusterDialect]
   /// At least one, except when `engine` is set.
   public var endpoints: [EndpointConfiguration]
   public var credentials: CredentialsConfiguration?
@@ -14,9 +15,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
   public var engine: EngineConfiguration?
 }
 
-/// The wire format that a cluster speaks.
+/// A wire format that a cluster speaks.
 public enum ClusterDialect: String, Sendable, CaseIterable {
+  /// Chat Completions, Responses, completions, embeddings.
   case openai
+  /// Messages.
+  case anthropic
 }
 
 /// What is attached to each request once its cluster is chosen.

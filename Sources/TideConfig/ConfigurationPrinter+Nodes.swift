@@ -92,7 +92,12 @@ extension ConfigurationPrinter {
       ])
     }
     return .object([
-      ("name", .text(cluster.name)), ("dialect", .text(cluster.dialect.rawValue)),
+      ("name", .text(cluster.name)),
+      (
+        "dialect",
+        cluster.dialects.count == 1
+          ? .text(cluster.dialects[0].rawValue) : .list(cluster.dialects.map { .text($0.rawValue) })
+      ),
       ("endpoints", cluster.engine == nil ? .list(endpoints) : nil), ("credentials", credentials),
       (
         "timeouts",

@@ -37,13 +37,25 @@ extension ConfigurationReader {
     }
     return ClusterConfiguration(
       name: name,
-      dialect: fields.choice("dialect", default: .openai, later: ["anthropic", "gemini", "ollama"]),
+      dialects: readDialects(fields, isEngine: engine != nil),
       endpoints: readEndpoints(fields),
       credentials: readCredentials(fields),
       timeouts: readTimeouts(fields),
       maxConnections: fields.integer("max_connections", in: 1...100_000, default: 256),
       tls: readUpstreamTLS(fields),
       engine: engine)
+  }
+
+  /// One dialect, or a list for endpoints that speak several.
+  private func readDialects(_ fields: ConfigurationFields, isEngine: Bool) -> [ClusterDialect] {
+    let usual: [ClusterDialect] = isEngine ? ClusterDialect.allCases : [.openai]
+    guard let node = fields["dialect"] else { return usual }
+    let items = if case .array(let items) = node.value { items } else { [node] }
+    if items.isEmpty { report(node, "`dialect` of a cluster is an empty list", hint: "such as [openai, anthropic]") }
+    let dialects: [ClusterDialect] = items.compactMap {
+      fields.choice("dialect", of: $0, later: ["gemini", "ollama"])
+    }
+    return dialects.isEmpty ? usual : ClusterDialect.allCases.filter(dialects.contains)
   }
 
   private func readEngine(_ fields: ConfigurationFields) -> EngineConfiguration? {
@@ -175,6 +187,7 @@ extension ConfigurationReader {
 extension ClusterConfiguration {
   /// The cluster that answers when the operator names none: the engine inside the process.
   static let embeddedEngine = ClusterConfiguration(
-    name: "engine", dialect: .openai, endpoints: [], credentials: nil, timeouts: TimeoutsConfiguration(),
+    name: "engine", dialects: ClusterDialect.allCases, endpoints: [], credentials: nil,
+    timeouts: TimeoutsConfiguration(),
     maxConnections: 256, tls: UpstreamTLSConfiguration(), engine: EngineConfiguration())
 }

@@ -9,8 +9,9 @@ public final class HTTPStream {
 
   /// The HTTP/2 stream identifier; on HTTP/1.1 the ordinal of the exchange on its connection, from 1.
   public let id: Int32
-  /// What carries this stream; nil once the stream is closed on the wire or its connection is gone.
-  public unowned(unsafe) var carrier: (any StreamCarrier)?
+  /// What carries this stream; nil once the stream is closed on the wire or its connection is gone. Not retained, and so named without a
+  /// reference count: a carrier outlives the streams that name it, since it takes itself out of them before it goes.
+  public var carrier: Unmanaged<StreamCarrier>?
   /// Who is told of events; nil until somebody has taken the stream, and again when they have let go.
   public var consumer: StreamConsumer?
   /// Body bytes that wait for the codec. The consumer keeps it under its relay limit.
@@ -35,39 +36,42 @@ public final class HTTPStream {
   /// Body bytes that the peer announced and has not sent yet; -1 when it announced none.
   public var carrierAwaited = -1
 
-  public init(id: Int32, carrier: any StreamCarrier) {
+  public init(id: Int32, carrier: StreamCarrier) {
     self.id = id
-    self.carrier = carrier
+    self.carrier = .passUnretained(carrier)
   }
 
   // What the consumer does. Each is legal at any time and does nothing once the stream is closed.
 
   /// Sends an interim (1xx) or the final response head. `endStream` when no body follows.
-  public func send(_ head: ResponseHead, endStream: Bool) { carrier?.send(head, endStream: endStream, on: self) }
+  public func send(_ head: ResponseHead, endStream: Bool) {
+    carrier?._withUnsafeGuaranteedRef { $0.send(head, endStream: endStream, on: self) }
+  }
 
   /// Tells the codec that `output` or `outputEnd` changed. Sends nothing by itself: the connection is flushed at the end of the turn.
-  public func outputChanged() { carrier?.outputChanged(self) }
+  @inline(__always)
+  public func outputChanged() { carrier?._withUnsafeGuaranteedRef { $0.outputChanged(self) } }
 
   /// Ends what this side sends, after what `output` holds.
   public func end(trailers: HeaderList? = nil) {
     guard outputEnd == .open else { return }
     outputEnd = trailers == nil ? .ended : .endedWithTrailers
     outputTrailers = trailers
-    carrier?.outputChanged(self)
+    outputChanged()
   }
 
   /// Gives the peer room for `byteCount` more body bytes. Call when the bytes have gone to the other side.
   public func returnCredit(_ byteCount: Int) {
     guard byteCount > 0 else { return }
     unreturnedCredit -= byteCount
-    carrier?.returnCredit(byteCount, on: self)
+    carrier?._withUnsafeGuaranteedRef { $0.returnCredit(byteCount, on: self) }
   }
 
   /// Abandons the stream: RST_STREAM with the reason's code on HTTP/2, a closed connection on HTTP/1.1. The consumer
   /// hears nothing more.
   public func reset(_ reason: StreamReset) {
     consumer = nil
-    carrier?.reset(self, reason)
+    carrier?._withUnsafeGuaranteedRef { $0.reset(self, reason) }
   }
 }
 
@@ -101,13 +105,17 @@ public enum StreamReset: Sendable, Equatable, BitwiseCopyable {
   }
 }
 
-/// What a codec does for a stream. One call per exchange or flush, never per byte; the witness call is the price of one
-/// interface for two versions of HTTP.
-public protocol StreamCarrier: AnyObject {
-  func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream)
-  func outputChanged(_ stream: HTTPStream)
-  func returnCredit(_ byteCount: Int, on stream: HTTPStream)
-  func reset(_ stream: HTTPStream, _ reason: StreamReset)
+/// What a codec does for a stream. One call per exchange or flush, never per byte.
+///
+/// A base class rather than a protocol, because a stream names its carrier without a reference count, which only classes allow; the
+/// codecs override everything.
+open class StreamCarrier {
+  public init() {}
+
+  open func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {}
+  open func outputChanged(_ stream: HTTPStream) {}
+  open func returnCredit(_ byteCount: Int, on stream: HTTPStream) {}
+  open func reset(_ stream: HTTPStream, _ reason: StreamReset) {}
 }
 
 /// Who uses streams: the gateway's exchange, the embedded engine's answer, the load client's request.

@@ -26,7 +26,7 @@ public final class HTTPClientConnection: HTTPConnection {
   /// What one HTTP/1.1 response may have unreturned (architecture, "Two kinds of buffer").
   private static let http1RelayBytes = 64 * 1024
 
-  private unowned(unsafe) let owner: any HTTPClientConnectionOwner
+  private let owner: any HTTPClientConnectionOwner
   private let choice: HTTPVersionChoice
   private let isSecure: Bool
   private var failure: SocketFailure?
@@ -57,15 +57,15 @@ public final class HTTPClientConnection: HTTPConnection {
   public var availableStreams: Int {
     guard isReady else { return 0 }
     switch codec {
-    case .http1Client(let codec): return codec.availableStreams
-    case .http2(let session): return session.availableStreams
+    case .http1Client(let codec): return codec._withUnsafeGuaranteedRef { $0.availableStreams }
+    case .http2(let session): return session._withUnsafeGuaranteedRef { $0.availableStreams }
     case .undecided, .http1Server: return 0
     }
   }
 
   /// Whether the owner should open another connection for new requests: too many cancels went over this one.
   public var shouldRetire: Bool {
-    if case .http2(let session) = codec { return session.shouldRetire }
+    if case .http2(let session) = codec { return session._withUnsafeGuaranteedRef { $0.shouldRetire } }
     return false
   }
 
@@ -79,8 +79,9 @@ public final class HTTPClientConnection: HTTPConnection {
     let stream: HTTPStream?
     switch codec {
     case .http1Client(let codec):
-      stream = codec.open(head, endStream: endStream, consumer: consumer, now: worker.now)
-    case .http2(let session): stream = session.open(head, endStream: endStream, consumer: consumer, now: worker.now)
+      stream = codec.takeUnretainedValue().open(head, endStream: endStream, consumer: consumer, now: worker.now)
+    case .http2(let session):
+      stream = session.takeUnretainedValue().open(head, endStream: endStream, consumer: consumer, now: worker.now)
     case .undecided, .http1Server: stream = nil
     }
     if stream != nil { requestCount &+= 1 }
@@ -98,7 +99,7 @@ public final class HTTPClientConnection: HTTPConnection {
     if useHTTP2 {
       var settings = HTTP2Settings(role: .client)
       settings.isSecure = isSecure
-      codec = .http2(HTTP2Session(role: .client, settings: settings, owner: self, now: worker.now))
+      use(HTTP2Session(role: .client, settings: settings, owner: self, now: worker.now))
       setNeedsFlush()
     } else {
       var settings = HTTP1Settings()
@@ -106,7 +107,7 @@ public final class HTTPClientConnection: HTTPConnection {
       // One stream owns the whole connection: what a single read brings and what may already wait make up its relay buffer.
       settings.relayBytes = Self.http1RelayBytes / 2
       readBudget = Int32(Self.http1RelayBytes / 2)
-      codec = .http1Client(HTTP1ClientCodec(settings: settings, owner: self, now: worker.now))
+      use(HTTP1ClientCodec(settings: settings, owner: self, now: worker.now))
     }
     isEstablished = true
     afterCodec()

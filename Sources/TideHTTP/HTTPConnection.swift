@@ -9,18 +9,12 @@ import TideIO
 /// Owned by one worker. The streams it carries look the same for both versions; only `HTTPServerConnection` and
 /// `HTTPClientConnection` know how a codec is chosen.
 open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
-  /// What reads and writes the connection. A closed choice, so that a call is a switch and not a table.
-  enum Codec {
-    case undecided
-    case http1Server(HTTP1ServerCodec)
-    case http1Client(HTTP1ClientCodec)
-    case http2(HTTP2Session)
-  }
-
   /// The timer kind of the codec's deadlines; subclasses use others.
   static let codecTimer: UInt8 = 0
 
-  var codec = Codec.undecided
+  private(set) final var codec = HTTPCodec.undecided
+  /// What `codec` names. The codec holds this connection in turn, until `connectionDidClose`.
+  private var codecObject: StreamCarrier?
   private var timer: TimerToken?
   private var armedDeadline = MonotonicTime.distantFuture
   private var isReading = true
@@ -48,38 +42,38 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     }
   }
 
-  public var openStreamCount: Int {
-    switch codec {
-    case .undecided: 0
-    case .http1Server(let codec): codec.openStreamCount
-    case .http1Client(let codec): codec.openStreamCount
-    case .http2(let session): session.openStreamCount
-    }
-  }
+  public final var openStreamCount: Int { codec.openStreamCount }
 
   /// Stops new requests and closes once the running ones have ended (RFC 9113 section 6.8; `Connection: close` in HTTP/1.1).
   public func drain() {
     guard !isClosing else { return }
-    switch codec {
-    case .undecided: close()
-    case .http1Server(let codec): codec.shutdown(now: worker.now)
-    case .http1Client(let codec): codec.shutdown(now: worker.now)
-    case .http2(let session): session.shutdown(now: worker.now)
-    }
+    if case .undecided = codec { close() }
+    codec.shutdown(now: worker.now)
     afterCodec()
     setNeedsFlush()
   }
 
   // MARK: Transport events
 
+  /// The version is settled. Once a connection.
+  final func use(_ session: HTTP2Session) {
+    codecObject = session
+    codec = .http2(.passUnretained(session))
+  }
+
+  final func use(_ http1: HTTP1ServerCodec) {
+    codecObject = http1
+    codec = .http1Server(.passUnretained(http1))
+  }
+
+  final func use(_ http1: HTTP1ClientCodec) {
+    codecObject = http1
+    codec = .http1Client(.passUnretained(http1))
+  }
+
   /// Hands bytes to the codec and looks after its deadlines and appetite.
   final func feed(_ bytes: UnsafeRawBufferPointer) {
-    switch codec {
-    case .undecided: return
-    case .http1Server(let codec): codec.receive(bytes, now: worker.now)
-    case .http1Client(let codec): codec.receive(bytes, now: worker.now)
-    case .http2(let session): session.receive(bytes, now: worker.now)
-    }
+    codec.receive(bytes, now: worker.now)
     afterCodec()
   }
 
@@ -89,12 +83,7 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
   }
 
   open override func connectionDidReceiveEnd(clean: Bool) {
-    switch codec {
-    case .undecided: break
-    case .http1Server(let codec): codec.receiveEnd(clean: clean, now: worker.now)
-    case .http1Client(let codec): codec.receiveEnd(clean: clean, now: worker.now)
-    case .http2(let session): session.receiveEnd(clean: clean, now: worker.now)
-    }
+    codec.receiveEnd(clean: clean, now: worker.now)
     if !isClosing {
       isClosing = true
       close()
@@ -109,16 +98,12 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
   }
 
   open override func connectionProduce(into buffer: UnsafeMutableRawBufferPointer) -> Int {
-    let count: Int
-    switch codec {
-    case .undecided: return 0
-    case .http1Server(let codec): count = codec.produce(into: buffer, now: worker.now)
-    case .http1Client(let codec): count = codec.produce(into: buffer, now: worker.now)
-    case .http2(let session): count = session.produce(into: buffer, now: worker.now)
-    }
+    let count = codec.produce(into: buffer, now: worker.now)
     afterCodec()
     return count
   }
+
+  open override var connectionIsDrained: Bool { codec.isDrained }
 
   open override func connectionDidFail(_ failure: SocketFailure) {
     isClosing = true
@@ -128,12 +113,9 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     isClosing = true
     if let timer { worker.timers.cancel(timer) }
     timer = nil
-    switch codec {
-    case .undecided: break
-    case .http1Server(let codec): codec.terminate()
-    case .http1Client(let codec): codec.terminate()
-    case .http2(let session): session.terminate()
-    }
+    codec.terminate()
+    codec = .undecided
+    codecObject = nil
     didClose()
   }
 
@@ -151,7 +133,7 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     guard closeReason == nil else { return }
     closeReason = reason
     isClosing = true
-    if case .http1Server(let codec) = codec, codec.closesAbruptly {
+    if case .http1Server(let codec) = codec, codec.takeUnretainedValue().closesAbruptly {
       // An answer that ends with its connection was cut short: only a reset tells the client.
       abort()
     } else {
@@ -166,45 +148,19 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     guard kind == Self.codecTimer else { return }
     timer = nil
     armedDeadline = .distantFuture
-    let due = nextDeadline
-    if due <= now {
-      switch codec {
-      case .undecided: break
-      case .http1Server(let codec): codec.deadlineReached(now: now)
-      case .http1Client(let codec): codec.deadlineReached(now: now)
-      case .http2(let session): session.deadlineReached(now: now)
-      }
-    }
+    if codec.nextDeadline <= now { codec.deadlineReached(now: now) }
     afterCodec()
-  }
-
-  private var nextDeadline: MonotonicTime {
-    switch codec {
-    case .undecided: .distantFuture
-    case .http1Server(let codec): codec.nextDeadline
-    case .http1Client(let codec): codec.nextDeadline
-    case .http2(let session): session.nextDeadline
-    }
-  }
-
-  private var wantsRead: Bool {
-    switch codec {
-    case .undecided: true
-    case .http1Server(let codec): codec.wantsRead
-    case .http1Client(let codec): codec.wantsRead
-    case .http2(let session): session.wantsRead
-    }
   }
 
   /// Re-arms the timer only when a deadline came nearer: a later one is found when the earlier timer fires.
   final func afterCodec() {
-    let due = nextDeadline
+    let due = codec.nextDeadline
     if due < armedDeadline, !isClosing || due != .distantFuture {
       if let timer { worker.timers.cancel(timer) }
       armedDeadline = due
       timer = worker.timers.schedule(at: due, target: self, kind: Self.codecTimer)
     }
-    let wants = wantsRead
+    let wants = codec.wantsRead
     if wants != isReading {
       isReading = wants
       if wants { resumeReading() } else { pauseReading() }

@@ -16,7 +16,7 @@ public protocol HTTPRequestHandler: AnyObject {
 public final class HTTPServerConnection: HTTPConnection {
   private static let openingTimer: UInt8 = 1
 
-  private unowned(unsafe) let server: HTTPServer
+  private let server: HTTPServer
   private var openingDeadline: TimerToken?
   /// The first bytes of a cleartext connection while they could still become an HTTP/2 preface; at most 24.
   private var opening: [UInt8] = []
@@ -86,12 +86,10 @@ public final class HTTPServerConnection: HTTPConnection {
     cancelOpeningDeadline()
     switch version {
     case .h2:
-      codec = .http2(
-        HTTP2Session(role: .server, settings: server.settings.http2(isSecure: isTLS), owner: self, now: worker.now))
+      use(HTTP2Session(role: .server, settings: server.settings.http2(isSecure: isTLS), owner: self, now: worker.now))
       setNeedsFlush()
     case .http11:
-      codec = .http1Server(
-        HTTP1ServerCodec(settings: server.settings.http1(isSecure: isTLS), owner: self, now: worker.now))
+      use(HTTP1ServerCodec(settings: server.settings.http1(isSecure: isTLS), owner: self, now: worker.now))
     }
     let held = opening
     opening = []

@@ -36,7 +36,11 @@ extension HTTP2Session {
           failAttack("outbound queue")
         }
       }
-      dispatchPending()
+      if receivedBodyByteCount > 0, let session {
+        nghttp2_session_consume_connection(session, receivedBodyByteCount)
+        receivedBodyByteCount = 0
+      }
+      if !pending.isEmpty { dispatchPending() }
       if let session, nghttp2_session_want_write(session) != 0 || closing != nil { owner.codecNeedsFlush() }
       settle()
     }
@@ -63,8 +67,12 @@ extension HTTP2Session {
     case NGHTTP2_DATA:
       // An engine that sends each token alone does nothing wrong; only a client's frame headers are overhead.
       monitor.exempt(header.length &+ (role == .client && header.length > 0 ? 9 : 0))
-      checkAnnouncedLength(header)
-      checkWindow(header)
+      if let found = findLive(header.stream_id) {
+        found._withUnsafeGuaranteedRef {
+          checkAnnouncedLength(header, of: $0)
+          checkWindow(header, of: $0)
+        }
+      }
     case NGHTTP2_HEADERS:
       monitor.exempt(header.length)
       monitor.beginBlock()
@@ -101,10 +109,12 @@ extension HTTP2Session {
     let isAcknowledgement = header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
     switch nghttp2_frame_type(UInt32(header.type)) {
     case NGHTTP2_DATA:
-      guard let stream = liveStream(header.stream_id) else { break }
+      guard isEnd || header.length &- frame.pointee.data.padlen == 0, let stream = liveStream(header.stream_id) else {
+        break
+      }
       if isEnd {
         remoteEnds(stream, trailers: nil)
-      } else if header.length &- frame.pointee.data.padlen == 0 {
+      } else {
         if stream.flags.contains(.hadEmptyData) { glitch() }
         stream.flags.insert(.hadEmptyData)
       }
@@ -165,9 +175,10 @@ extension HTTP2Session {
 
   /// nghttp2 resets a stream whose body is not as long as announced, and tells nobody. Padded frames are left to the
   /// moment when its RST_STREAM leaves.
-  private func checkAnnouncedLength(_ header: nghttp2_frame_hd) {
-    guard let stream = liveStream(header.stream_id), stream.carrierAwaited >= 0,
-      !stream.flags.contains(.isAborted), header.flags & UInt8(NGHTTP2_FLAG_PADDED.rawValue) == 0
+  @inline(__always)
+  private func checkAnnouncedLength(_ header: nghttp2_frame_hd, of stream: HTTPStream) {
+    guard stream.carrierAwaited >= 0, !stream.flags.contains(.isAborted),
+      header.flags & UInt8(NGHTTP2_FLAG_PADDED.rawValue) == 0
     else { return }
     let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     guard header.length > stream.carrierAwaited || (isEnd && header.length != stream.carrierAwaited) else { return }
@@ -177,17 +188,22 @@ extension HTTP2Session {
 
   /// DATA beyond what the stream's window can have had room for. nghttp2 would end the stream; a peer that cannot count
   /// cannot be talked to at all.
-  private func checkWindow(_ header: nghttp2_frame_hd) {
-    guard settings.initialWindowSize >= 65_535, let stream = liveStream(header.stream_id),
+  @inline(__always)
+  private func checkWindow(_ header: nghttp2_frame_hd, of stream: HTTPStream) {
+    guard settings.initialWindowSize >= 65_535,
       stream.unreturnedCredit &+ header.length > settings.initialWindowSize
     else { return }
     fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR)
   }
 
   func bodyReceived(id: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {
-    guard let session else { return callbackResult }
-    nghttp2_session_consume_connection(session, bytes.count)
-    guard let stream = liveStream(id), !stream.flags.contains(.isAborted) else { return callbackResult }
+    receivedBodyByteCount &+= bytes.count
+    findLive(id)?._withUnsafeGuaranteedRef { bodyReceived(on: $0, bytes) }
+    return callbackResult
+  }
+
+  private func bodyReceived(on stream: HTTPStream, _ bytes: UnsafeRawBufferPointer) {
+    guard !stream.flags.contains(.isAborted) else { return }
     if stream.carrierAwaited >= 0 { stream.carrierAwaited = max(0, stream.carrierAwaited &- bytes.count) }
     if !stream.flags.contains(.isDispatched) { dispatch(stream) }
     if let consumer = stream.consumer {
@@ -195,9 +211,8 @@ extension HTTP2Session {
       consumer.streamBody(stream, bytes)
     } else if !stream.flags.contains(.isAborted) {
       // Nobody wants the body of a request that is answered without looking at it.
-      nghttp2_session_consume_stream(session, id, bytes.count)
+      if let session { nghttp2_session_consume_stream(session, stream.id, bytes.count) }
     }
-    return callbackResult
   }
 
   // MARK: Header blocks

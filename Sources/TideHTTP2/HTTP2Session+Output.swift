@@ -19,26 +19,25 @@ extension HTTP2Session {
   public func produce(into buffer: UnsafeMutableRawBufferPointer, now: MonotonicTime) -> Int {
     guard let session, !isTerminated else { return 0 }
     self.now = now
-    return withExtendedLifetime(self) {
-      outBase = buffer.baseAddress
-      outCapacity = buffer.count
-      outCount = 0
-      depth += 1
-      let result = nghttp2_session_send(session)
-      depth -= 1
-      outBase = nil
-      outCapacity = 0
-      if result != 0, result != NGHTTP2_ERR_CALLBACK_FAILURE.rawValue { fail(.protocolError, code: nil) }
-      resetEarlyEnds()
-      tellTaken()
-      settle()
-      return outCount
-    }
+    outBase = buffer.baseAddress
+    outCapacity = buffer.count
+    outCount = 0
+    ranOutOfRoom = false
+    depth += 1
+    let result = nghttp2_session_send(session)
+    depth -= 1
+    outBase = nil
+    outCapacity = 0
+    if result != 0, result != NGHTTP2_ERR_CALLBACK_FAILURE.rawValue { fail(.protocolError, code: nil) }
+    if !earlyEnds.isEmpty { resetEarlyEnds() }
+    tellTaken()
+    settle()
+    return outCount
   }
 
-  // MARK: StreamCarrier
+  // MARK: What streams ask for
 
-  public func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
+  func submit(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
     guard role == .server, let session, !isTerminated, !stream.isHeadSent else { return }
     var fields = HeaderFieldEncoder(head)
     let isInterim = head.status < 200 && !endStream
@@ -64,7 +63,7 @@ extension HTTP2Session {
     owner.codecNeedsFlush()
   }
 
-  public func outputChanged(_ stream: HTTPStream) {
+  func noteOutput(of stream: HTTPStream) {
     guard stream.isHeadSent else { return }
     if stream.isOutputDeferred {
       guard let session, !stream.output.isEmpty || stream.outputEnd != .open else { return }
@@ -80,13 +79,13 @@ extension HTTP2Session {
     owner.codecNeedsFlush()
   }
 
-  public func returnCredit(_ byteCount: Int, on stream: HTTPStream) {
+  func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
     guard let session, !isTerminated else { return }
     nghttp2_session_consume_stream(session, stream.id, byteCount)
     owner.codecNeedsFlush()
   }
 
-  public func reset(_ stream: HTTPStream, _ reason: StreamReset) {
+  func cancel(_ stream: HTTPStream, _ reason: StreamReset) {
     guard session != nil, !isTerminated, !stream.flags.contains(.isAborted) else { return }
     // The consumer has let go of the stream and hears nothing more.
     stream.consumer = nil
@@ -125,12 +124,7 @@ extension HTTP2Session {
   }
 
   private func tellTaken() {
-    var index = 0
-    while index < taken.count {
-      tellTaken(taken[index])
-      index += 1
-    }
-    taken.removeAll(keepingCapacity: true)
+    while let stream = taken.popLast() { stream._withUnsafeGuaranteedRef { tellTaken($0) } }
   }
 
   /// Tells the consumer of `stream` what was taken since the last time, if anything.
@@ -148,8 +142,10 @@ extension HTTP2Session {
     if isTerminated { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     let count = min(bytes.count, outCapacity &- outCount)
     guard count > 0, let outBase, let source = bytes.baseAddress else {
+      ranOutOfRoom = true
       return Int(NGHTTP2_ERR_WOULDBLOCK.rawValue)
     }
+    if count < bytes.count { ranOutOfRoom = true }
     memcpy(outBase + outCount, source, count)
     outCount &+= count
     return count
@@ -184,6 +180,7 @@ extension HTTP2Session {
     // An abandoned stream has dropped its output; its RST_STREAM is on the way.
     guard stream.output.byteCount >= byteCount else { return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
     guard let outBase, outCapacity &- outCount >= Self.frameHeaderByteCount &+ byteCount else {
+      ranOutOfRoom = true
       return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
     }
     memcpy(outBase + outCount, header, Self.frameHeaderByteCount)
@@ -191,7 +188,7 @@ extension HTTP2Session {
     monitor.frameSent()
     guard byteCount > 0 else { return 0 }
     outCount &+= stream.output.move(into: UnsafeMutableRawBufferPointer(start: outBase + outCount, count: byteCount))
-    if stream.carrierTaken == 0 { taken.append(stream) }
+    if stream.carrierTaken == 0 { taken.append(.passUnretained(stream)) }
     stream.carrierTaken &+= UInt32(truncatingIfNeeded: byteCount)
     stream.takenByteCount &+= UInt64(truncatingIfNeeded: byteCount)
     // All taken: whatever stalls later, its time begins anew.

@@ -55,8 +55,9 @@ extension HTTP2Session {
     guard let stream = liveStream(id) else { return 0 }
     if let index = live.lastIndex(where: { $0 === stream }) {
       live.swapAt(index, live.count - 1)
-      live.removeLast()
+      closed.append(live.removeLast())
     }
+    if id == foundID { found = nil }
     hasCapacityChanged = true
     guard !stream.flags.contains(.isAborted) else { return 0 }
     if isComplete(stream, code: code) {

@@ -19,13 +19,18 @@ public final class HTTP2Session: StreamCarrier {
 
   /// nil once the session has been freed.
   var session: OpaquePointer?
-  /// The owner holds the session, never the other way round.
-  unowned(unsafe) let owner: any CodecOwner
+  /// Whoever reads and writes the connection. It holds the session as well, and lets go of it once the connection is closed.
+  let owner: any CodecOwner
   /// The clock of the call that is running.
   var now: MonotonicTime
   var monitor: FloodMonitor
   /// Streams that nghttp2 knows or will know, in no order. Their `HTTPStream` is nghttp2's user data, held alive here.
   var live: ContiguousArray<HTTPStream> = []
+  /// What `liveStream` found last: the callbacks of one frame ask for the same stream several times.
+  var foundID: Int32 = 0
+  var found: Unmanaged<HTTPStream>?
+  /// Body bytes of the current `receive` whose credit the connection's window gets back at its end.
+  var receivedBodyByteCount = 0
   /// Server: heads received in the current batch and not handed on yet. A reset in the same batch makes them vanish.
   var pending: [PendingRequest] = []
   /// The header block being received.
@@ -46,8 +51,13 @@ public final class HTTP2Session: StreamCarrier {
   var outBase: UnsafeMutableRawPointer?
   var outCapacity = 0
   var outCount = 0
-  /// Streams that the current `produce` took bytes from.
-  var taken: ContiguousArray<HTTPStream> = []
+  /// Whether the last `produce` wrote all there was: nothing more until the owner hears `codecNeedsFlush` again.
+  public var isDrained: Bool { !ranOutOfRoom && closing == nil }
+  var ranOutOfRoom = false
+  /// Streams that the current `produce` took bytes from; `live` or `closed` holds them.
+  var taken: ContiguousArray<Unmanaged<HTTPStream>> = []
+  /// Streams that were closed inside nghttp2, held until it is left.
+  var closed: ContiguousArray<HTTPStream> = []
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
   var earlyEnds: ContiguousArray<HTTPStream> = []
 
@@ -61,7 +71,7 @@ public final class HTTP2Session: StreamCarrier {
 
   /// Starts the connection: its SETTINGS leave with the first `produce`.
   ///
-  /// - Parameter owner: told of requests, capacity and the end. Not retained; must outlive the session.
+  /// - Parameter owner: told of requests, capacity and the end. Retained: it must let go of the session when it closes.
   public init(role: HTTP2Role, settings: HTTP2Settings, owner: any CodecOwner, now: MonotonicTime) {
     self.role = role
     self.settings = settings
@@ -72,6 +82,7 @@ public final class HTTP2Session: StreamCarrier {
     settingsAckDeadline = firstSettingsDeadline
     resetBudget = TokenBucket(
       capacity: Double(settings.resetBudget), perSecond: Double(settings.resetBudgetPerSecond), now: now)
+    super.init()
     session = HTTP2Library.makeSession(role: role, userData: Unmanaged.passUnretained(self).toOpaque())
     submitSettings()
   }
@@ -80,6 +91,14 @@ public final class HTTP2Session: StreamCarrier {
     for stream in live { stream.carrier = nil }
     if let session { nghttp2_session_del(session) }
   }
+
+  // What streams ask of their carrier; done in `+Output`.
+  public override func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
+    submit(head, endStream: endStream, on: stream)
+  }
+  public override func outputChanged(_ stream: HTTPStream) { noteOutput(of: stream) }
+  public override func returnCredit(_ byteCount: Int, on stream: HTTPStream) { giveCredit(byteCount, to: stream) }
+  public override func reset(_ stream: HTTPStream, _ reason: StreamReset) { cancel(stream, reason) }
 
   /// Streams that are open on the wire, or about to be.
   public var openStreamCount: Int { live.count }
@@ -171,6 +190,7 @@ public final class HTTP2Session: StreamCarrier {
   /// Does what had to wait until nghttp2 was left: tells the owner about capacity and the end, frees a dead session.
   func settle() {
     guard depth == 0 else { return }
+    if !closed.isEmpty { closed = [] }
     if closing == nil, !isTerminated, let session, nghttp2_session_want_read(session) == 0,
       nghttp2_session_want_write(session) == 0
     {
@@ -188,6 +208,7 @@ public final class HTTP2Session: StreamCarrier {
     }
     if isTerminated, let session, depth == 0 {
       self.session = nil
+      found = nil
       nghttp2_session_del(session)
       for stream in live { stream.carrier = nil }
       live = []

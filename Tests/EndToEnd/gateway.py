@@ -48,13 +48,13 @@ def get(url, timeout=PATIENCE):
 
 
 class Program:
-    """A running tidegate command whose output goes to a file."""
+    """A running tidegate command whose output goes to a file. `command` is what comes before its arguments."""
 
-    def __init__(self, arguments, folder, name, environment=None):
+    def __init__(self, arguments, folder, name, environment=None, command=(PROGRAM,)):
         self.output_path = pathlib.Path(folder) / f"{name}.log"
         self.output = open(self.output_path, "wb")
         self.process = subprocess.Popen(
-            [PROGRAM, *map(str, arguments)], stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            [*command, *map(str, arguments)], stdout=self.output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             cwd=folder, env={**os.environ, **(environment or {})})
 
     @property
@@ -112,7 +112,7 @@ class Engine(Program):
 class Gateway(Program):
     """`tidegate run`, with a folder of its own that holds Config/tidegate.yaml and Plugins/."""
 
-    def __init__(self, folder, configuration, name="gateway", plugins=True, environment=None):
+    def __init__(self, folder, configuration, name="gateway", plugins=True, environment=None, command=(PROGRAM,)):
         self.folder = pathlib.Path(folder) / name
         self.config_path = self.folder / "Config" / "tidegate.yaml"
         self.plugins = self.folder / "Plugins"
@@ -121,7 +121,7 @@ class Gateway(Program):
             shutil.copytree(ROOT / "Plugins", self.plugins)
             shutil.copy(ROOT / "Config" / "keys.yaml", self.config_path.parent)
         self.write(configuration)
-        super().__init__(["run", "--config", self.config_path], self.folder, name, environment)
+        super().__init__(["run", "--config", self.config_path], self.folder, name, environment, command)
         found = self.printed(r"admin on http://127\.0\.0\.1:(\d+)")
         self.admin = f"http://127.0.0.1:{found.group(1)}"
         self.ports = [int(port) for port in re.findall(r"listening on https?://127\.0\.0\.1:(\d+)", self.text)]

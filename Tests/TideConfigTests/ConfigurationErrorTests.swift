@@ -37,12 +37,12 @@ struct ConfigurationErrorTests {
     ("clusters: [ { name: a, engine: {} }, { name: a, engine: {} } ]", "1:46 two clusters are named `a`"),
     ("clusters: [ { name: 'a b', engine: {} } ]", "1:21 `name` of a cluster is not a name: `a b`"),
     (
-      "clusters: [ { name: a, dialect: anthropic, engine: {} } ]",
-      "1:33 `dialect: anthropic` is not supported by this version of tidegate (allowed now: openai)"
+      "clusters: [ { name: a, dialect: gemini, engine: {} } ]",
+      "1:33 `dialect: gemini` is not supported by this version of tidegate (allowed now: openai, anthropic)"
     ),
     (
       "clusters: [ { name: a, dialect: opnai, engine: {} } ]",
-      "1:33 `dialect` of a cluster cannot be `opnai` (did you mean `openai`? allowed: openai)"
+      "1:33 `dialect` of a cluster cannot be `opnai` (did you mean `openai`? allowed: openai, anthropic)"
     ),
     ("clusters: [ { name: a, endpoints: [ { url: ftp://x } ] } ]", "1:44 `url` of an endpoint must begin with http://"),
     (

@@ -27,13 +27,13 @@ import Testing
     let answer = ChatAnswer(
       text: "a \"secret\"", toolCalls: [.init(id: "c1", name: "f", arguments: "{}")], id: "i", model: "m", created: 1)
     var stream = ByteQueue()
-    answer.writeStream(includeUsage: true, into: &stream)
+    answer.writeStream(.openAI, includeUsage: true, into: &stream)
     let result = run([UInt8](stream.readableBytes), ChatStreamOptions(processor: WordReplacer()))
     #expect(result.progress == .complete)
     #expect(text(result.output).contains("[x]"))
     #expect(result.stream.finishReasons.map(\.reason) == ["tool_calls"])
     var body = ByteQueue()
-    answer.writeBody(into: &body)
+    answer.writeBody(.openAI, into: &body)
     #expect(JSONText.isValue([UInt8](body.readableBytes)))
   }
 
@@ -42,7 +42,7 @@ import Testing
       text(ErrorShape.openAI(status: 401, message: "No \"key\"."))
         == #"{"error":{"message":"No \"key\".","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#)
     #expect(
-      text(ModelList.list([.init(id: "a", ownedBy: "o", created: 1)]))
+      text(ModelList.list([.init(id: "a", ownedBy: "o", created: 1, createdAt: "1970-01-01T00:00:01Z")]))
         == #"{"object":"list","data":[{"id":"a","object":"model","created":1,"owned_by":"o"}]}"#)
   }
 }

@@ -1,6 +1,6 @@
 import TideCore
 
-/// An answer that the gateway makes itself, in the shape of Chat Completions, streamed or whole.
+/// An answer that the gateway makes itself, streamed or whole, in the client's dialect.
 public struct ChatAnswer: Sendable {
   public struct ToolCall: Equatable, Sendable {
     public var id: String
@@ -17,7 +17,7 @@ public struct ChatAnswer: Sendable {
 
   public var text: String
   public var toolCalls: [ToolCall]
-  /// nil takes `tool_calls` when there are any, else `stop`.
+  /// In OpenAI's words; nil takes `tool_calls` when there are any, else `stop`.
   public var finishReason: String?
   /// nil is counted: bytes by four.
   public var usage: TokenUsage?
@@ -40,8 +40,27 @@ public struct ChatAnswer: Sendable {
     self.created = created
   }
 
-  /// Writes a whole stream, terminal marker included. A processor sees it by way of a `ChatStream`, like an upstream's.
-  public func writeStream(includeUsage: Bool, into out: inout ByteQueue) {
+  /// Writes a whole stream, terminal marker included. A processor sees it by way of an `AnswerStream`, like an upstream's.
+  ///
+  /// - Parameter includeUsage: whether Chat Completions tells the usage; the other dialects always do.
+  public func writeStream(_ dialect: Dialect, includeUsage: Bool, into out: inout ByteQueue) {
+    switch dialect {
+    case .openAI: writeChatStream(includeUsage: includeUsage, into: &out)
+    case .responses: writeResponsesStream(into: &out)
+    case .anthropic: writeMessagesStream(into: &out)
+    }
+  }
+
+  /// Writes a whole body.
+  public func writeBody(_ dialect: Dialect, into out: inout ByteQueue) {
+    switch dialect {
+    case .openAI: writeChatBody(into: &out)
+    case .responses: writeResponsesBody(into: &out)
+    case .anthropic: writeMessagesBody(into: &out)
+    }
+  }
+
+  private func writeChatStream(includeUsage: Bool, into out: inout ByteQueue) {
     let template = ChatTemplate(id: id, model: model, created: created)
     var copy = text
     if !text.isEmpty || toolCalls.isEmpty {
@@ -62,8 +81,7 @@ public struct ChatAnswer: Sendable {
     out.append("data: [DONE]\n\n")
   }
 
-  /// Writes a whole `chat.completion`.
-  public func writeBody(into out: inout ByteQueue) {
+  private func writeChatBody(into out: inout ByteQueue) {
     out.append("{\"id\":")
     JSONText.quote(id, into: &out)
     out.append(",\"object\":\"chat.completion\",\"created\":\(created),\"model\":" as String)
@@ -81,9 +99,9 @@ public struct ChatAnswer: Sendable {
     out.append("}")
   }
 
-  private var reason: String { finishReason ?? (toolCalls.isEmpty ? "stop" : "tool_calls") }
+  var reason: String { finishReason ?? (toolCalls.isEmpty ? "stop" : "tool_calls") }
 
-  private var counted: TokenUsage { usage ?? TokenUsage(completion: (text.utf8.count + 3) / 4) }
+  var counted: TokenUsage { usage ?? TokenUsage(completion: (text.utf8.count + 3) / 4) }
 
   private func writeToolCalls(withIndex: Bool, into out: inout ByteQueue) {
     out.append("[")

@@ -2,16 +2,6 @@ import TideCore
 
 /// The transformer of one answer that is not streamed: each text is its lane's only delta.
 public final class ChatBody {
-  /// What became of the body.
-  public enum Outcome: Equatable, Sendable {
-    /// The body to send; equal to what came when no text was changed.
-    case body([UInt8])
-    /// As `body`, ended early by a policy.
-    case cut([UInt8])
-    /// The body cannot be read or a policy failed closed; it must not be sent.
-    case failed(StreamFailure)
-  }
-
   private let options: ChatStreamOptions
   private let scratch: DialectScratch
   private var reportedUsage: TokenUsage?
@@ -35,18 +25,17 @@ public final class ChatBody {
   /// Reads a whole `chat.completion`, runs its texts, and gives the body to send.
   ///
   /// Without a processor a body that is not the dialect's JSON passes as it is.
-  public func transform(_ body: [UInt8]) -> Outcome {
+  public func transform(_ body: [UInt8]) -> BodyOutcome {
     body.withUnsafeBytes { transform($0, body) }
   }
 
-  private func transform(_ data: UnsafeRawBufferPointer, _ body: [UInt8]) -> Outcome {
+  private func transform(_ data: UnsafeRawBufferPointer, _ body: [UInt8]) -> BodyOutcome {
     guard scratch.event.decode(data) else { return options.processor == nil ? .body(body) : .failed(.malformed) }
     let event = scratch.event
     if event.usageStart >= 0 {
       reportedUsage = TokenUsage(chat: UnsafeRawBufferPointer(rebasing: data[event.usageStart..<event.usageEnd]))
     }
-    scratch.splices.removeAll(keepingCapacity: true)
-    scratch.replacements.removeAll()
+    scratch.beginEdits()
     var lanes = options.processor.map { ChatLanes($0) }
     var cut: LaneCut?
     for choice in event.choices {
@@ -59,7 +48,7 @@ public final class ChatBody {
           continue
         }
         if cut != nil {
-          replace(text.string, with: UnsafeRawBufferPointer(start: nil, count: 0))
+          scratch.replace(text.string, with: UnsafeRawBufferPointer(start: nil, count: 0))
           isEdited = true
           continue
         }
@@ -78,13 +67,15 @@ public final class ChatBody {
         }
         deliveredTextBytes &+= scratch.emitted.byteCount
         guard !result.isUnchanged || result.step == .cut else { continue }
-        replace(text.string, with: scratch.emitted.readableBytes)
+        scratch.replace(text.string, with: scratch.emitted.readableBytes)
         isEdited = true
       }
       if let cut {
-        if choice.finishStart >= 0 { splice(choice.finishStart, choice.finishEnd, JSONText.quoted(cut.finishReason)) }
+        if choice.finishStart >= 0 {
+          scratch.splice(choice.finishStart, choice.finishEnd, with: JSONText.quoted(cut.finishReason))
+        }
         if !wasCut, !cut.text.isEmpty, choice.nullContentStart >= 0 {
-          splice(choice.nullContentStart, choice.nullContentStart + 4, JSONText.quoted(cut.text))
+          scratch.splice(choice.nullContentStart, choice.nullContentStart + 4, with: JSONText.quoted(cut.text))
         }
         finishReasons.append(FinishReason(choice: choice.index, reason: cut.finishReason))
       } else if choice.isFinish {
@@ -93,41 +84,13 @@ public final class ChatBody {
           FinishReason(choice: choice.index, reason: JSONText.string(UnsafeRawBufferPointer(rebasing: reason))))
       }
       if isEdited, choice.logprobsStart >= 0 {
-        scratch.splices.append(.removal(choice.logprobsStart, choice.logprobsEnd))
+        scratch.remove(choice.logprobsStart, choice.logprobsEnd)
       }
     }
     if let name = options.renameModel, let model = event.model {
-      splice(model.start - 1, model.end + 1, JSONText.quoted(name))
+      scratch.splice(model.start - 1, model.end + 1, with: JSONText.quoted(name))
     }
-    let out = scratch.splices.isEmpty ? body : spliced(body)
-    return cut == nil ? .body(out) : .cut(out)
-  }
-
-  private func replace(_ string: JSONString, with text: UnsafeRawBufferPointer) {
-    let start = scratch.replacements.byteCount
-    JSONText.escape(text, into: &scratch.replacements)
-    scratch.splices.append(
-      JSONSplice(
-        start: string.start, end: string.end, replacementStart: start, replacementEnd: scratch.replacements.byteCount))
-  }
-
-  private func splice(_ start: Int, _ end: Int, _ json: [UInt8]) {
-    let from = scratch.replacements.byteCount
-    scratch.replacements.append(json)
-    scratch.splices.append(
-      JSONSplice(start: start, end: end, replacementStart: from, replacementEnd: scratch.replacements.byteCount))
-  }
-
-  private func spliced(_ body: [UInt8]) -> [UInt8] {
-    let replacements = scratch.replacements.readableBytes
-    var out: [UInt8] = []
-    out.reserveCapacity(body.count + replacements.count)
-    var cursor = 0
-    for splice in scratch.splices.sorted(by: { $0.start < $1.start }) where splice.start >= cursor {
-      out += body[cursor..<splice.start]
-      out += replacements[splice.replacementStart..<splice.replacementEnd]
-      cursor = splice.end
-    }
-    return out + body[cursor...]
+    let edited = scratch.hasEdits ? scratch.edited(data) : body
+    return cut == nil ? .body(edited) : .cut(edited)
   }
 }

@@ -29,11 +29,6 @@ struct ChatEvent {
   struct Text {
     var key: TextKey
     var string: JSONString
-    /// Where its new content stands in the replacement buffer; -1 while it stays as it is.
-    var replacementStart = -1
-    var replacementEnd = -1
-
-    var isReplaced: Bool { replacementStart >= 0 }
     var isEmpty: Bool { string.start == string.end }
   }
 

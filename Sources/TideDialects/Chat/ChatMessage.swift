@@ -1,18 +1,31 @@
 /// One message of a prompt: its JSON, and where the text that policies may read and write stands in it.
 public struct ChatMessage: Equatable, Sendable {
-  /// One piece of text: a string `content`, or the `text` of a part of type `text`.
+  /// Where a message comes from, and so where it goes to.
+  enum Origin: Equatable, Sendable {
+    /// A policy made it.
+    case added
+    /// Its place in the request's list of messages.
+    case listed(Int)
+    /// A member of its own holds the system prompt (`system`, `instructions`).
+    case system
+    /// The whole prompt is one string (`input`).
+    case input
+  }
+
+  /// One piece of text: a string `content`, or the `text` of a part.
   struct Part: Equatable, Sendable {
     /// The string with its quotes, as offsets into `json`.
     var range: Range<Int>
+    /// Where it differs from the message's: a tool's result inside a user's message.
+    var role: String?
     var replacement: [UInt8]?
   }
 
   public internal(set) var role: String
-  /// The message as it came, or as a policy made it.
+  /// The message as it came, or as a policy made it. Of a message that a member of its own holds, that member's value.
   let json: [UInt8]
   var parts: [Part]
-  /// Its place in the request as it came; nil for a message that was added.
-  var origin: Int?
+  var origin = Origin.added
 
   /// How many pieces of text it has; tool calls, images and other parts are not counted.
   public var textPartCount: Int { parts.count }
@@ -28,9 +41,7 @@ public struct ChatMessage: Equatable, Sendable {
     json += JSONText.quoted(text)
     let end = json.count
     json.append(UInt8(ascii: "}"))
-    self.role = role
-    self.json = json
-    parts = [Part(range: start..<end)]
+    self.init(role: role, json: json, parts: [Part(range: start..<end)])
   }
 
   /// A message from JSON; nil when that is not an object with a role, or has `role` or `content` twice.
@@ -40,10 +51,10 @@ public struct ChatMessage: Equatable, Sendable {
     self = message
   }
 
-  private init(role: String, json: [UInt8], parts: [Part]) {
+  init(role: String, json: [UInt8], parts: [Part]) {
     self.role = role
     self.json = json
-    self.parts = parts
+    self.parts = parts.sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 
   /// The text of a part; empty when there is none.
@@ -54,6 +65,11 @@ public struct ChatMessage: Equatable, Sendable {
     }
     let content = parts[part].range.lowerBound + 1..<parts[part].range.upperBound - 1
     return json[content].withUnsafeBytes { JSONText.unescape($0) }
+  }
+
+  /// Whose text a part is: the message's role, or `tool` for a tool's result inside a user's message.
+  public func role(ofPart part: Int) -> String {
+    parts.indices.contains(part) ? parts[part].role ?? role : role
   }
 
   /// All of its text, parts joined by line feeds.
@@ -83,69 +99,5 @@ public struct ChatMessage: Equatable, Sendable {
       cursor = part.range.upperBound
     }
     return out + json[cursor...]
-  }
-
-  /// Reads a message from JSON whose syntax is known to be good.
-  static func read(_ json: [UInt8]) -> Result<ChatMessage, RequestProblem> {
-    json.withUnsafeBytes { buffer in
-      var scanner = JSONScanner(buffer)
-      guard scanner.peek() == .object, scanner.enterObject() else {
-        return .failure(RequestProblem(message: "Each message must be an object.", param: "messages"))
-      }
-      var role: String?
-      var parts: [Part] = []
-      var hasContent = false
-      while let key = scanner.nextKey() {
-        if scanner.equals(key, "role") {
-          guard role == nil else { return .failure(JSONObject.duplicate("role")) }
-          guard scanner.peek() == .string, let value = scanner.string() else {
-            return .failure(RequestProblem(message: "A message's 'role' must be a string.", param: "messages"))
-          }
-          role = JSONText.string(scanner.content(value))
-        } else if scanner.equals(key, "content") {
-          guard !hasContent else { return .failure(JSONObject.duplicate("content")) }
-          hasContent = true
-          if let problem = readContent(&scanner, &parts) { return .failure(problem) }
-        } else {
-          _ = scanner.skipValue()
-        }
-      }
-      guard let role else {
-        return .failure(RequestProblem(message: "Each message needs a 'role'.", param: "messages"))
-      }
-      return .success(ChatMessage(role: role, json: json, parts: parts))
-    }
-  }
-
-  private static func readContent(_ scanner: inout JSONScanner, _ parts: inout [Part]) -> RequestProblem? {
-    switch scanner.peek() {
-    case .string:
-      if let text = scanner.string() { parts.append(Part(range: text.quoted)) }
-    case .array:
-      _ = scanner.enterArray()
-      while scanner.nextElement() {
-        guard scanner.peek() == .object, scanner.enterObject() else {
-          _ = scanner.skipValue()
-          continue
-        }
-        var type: String?
-        var text: JSONString?
-        while let key = scanner.nextKey() {
-          let isString = scanner.peek() == .string
-          if scanner.equals(key, "type"), isString {
-            guard type == nil else { return JSONObject.duplicate("type") }
-            type = scanner.string().map { JSONText.string(scanner.content($0)) }
-          } else if scanner.equals(key, "text"), isString {
-            guard text == nil else { return JSONObject.duplicate("text") }
-            text = scanner.string()
-          } else {
-            _ = scanner.skipValue()
-          }
-        }
-        if let text, type == nil || type == "text" || type == "input_text" { parts.append(Part(range: text.quoted)) }
-      }
-    default: _ = scanner.skipValue()
-    }
-    return nil
   }
 }

@@ -11,8 +11,7 @@ extension ChatStream {
       progress = .failed(.malformed)
       return
     }
-    scratch.replacements.removeAll()
-    scratch.splices.removeAll(keepingCapacity: true)
+    scratch.beginEdits()
     let hasUsage = scratch.event.usageStart >= 0
     let hasError = scratch.event.errorStart >= 0
     if hasUsage, let usage = TokenUsage(chat: slice(event.data, scratch.event.usageStart, scratch.event.usageEnd)) {
@@ -68,7 +67,7 @@ extension ChatStream {
         }
         if outcome != .proceed {
           // The answer was cut before this text.
-          replace(text, with: UnsafeRawBufferPointer(start: nil, count: 0))
+          scratch.replace(item.string, with: UnsafeRawBufferPointer(start: nil, count: 0))
           isEdited = true
           continue
         }
@@ -81,7 +80,7 @@ extension ChatStream {
         deliveredTextBytes &+= emitted.count
         if !emitted.isEmpty { isEmptied = false }
         if !result.isUnchanged {
-          replace(text, with: emitted)
+          scratch.replace(item.string, with: emitted)
           isEdited = true
         }
         if result.step == .cut { outcome = .cut(choice: choice.index, lane: lane) }
@@ -95,13 +94,13 @@ extension ChatStream {
           grammar.finish(choice.index, reason(choice, data))
         } else {
           // The finish that was to come gives way to the cut's.
-          splice(choice.finishStart, choice.finishEnd, with: "null")
+          scratch.splice(choice.finishStart, choice.finishEnd, with: "null")
           carriesNews = choice.hasOther || isNewRole
           isEdited = true
         }
       }
       if isEdited, choice.logprobsStart >= 0 {
-        scratch.splices.append(.removal(choice.logprobsStart, choice.logprobsEnd))
+        scratch.remove(choice.logprobsStart, choice.logprobsEnd)
       }
       scratch.event.choices[place].isDropped = isEdited && isEmptied && !carriesNews
     }
@@ -151,24 +150,6 @@ extension ChatStream {
     return false
   }
 
-  private func replace(_ text: Int, with content: UnsafeRawBufferPointer) {
-    let start = scratch.replacements.byteCount
-    JSONText.escape(content, into: &scratch.replacements)
-    scratch.event.texts[text].replacementStart = start
-    scratch.event.texts[text].replacementEnd = scratch.replacements.byteCount
-    let string = scratch.event.texts[text].string
-    scratch.splices.append(
-      JSONSplice(
-        start: string.start, end: string.end, replacementStart: start, replacementEnd: scratch.replacements.byteCount))
-  }
-
-  private func splice(_ start: Int, _ end: Int, with text: StaticString) {
-    let from = scratch.replacements.byteCount
-    scratch.replacements.append(text)
-    scratch.splices.append(
-      JSONSplice(start: start, end: end, replacementStart: from, replacementEnd: scratch.replacements.byteCount))
-  }
-
   private func reason(_ choice: ChatEvent.Choice, _ data: UnsafeRawBufferPointer) -> String {
     guard choice.finishEnd &- choice.finishStart > 2 else { return "" }
     return JSONText.string(slice(data, choice.finishStart &+ 1, choice.finishEnd &- 1))
@@ -182,92 +163,21 @@ extension ChatStream {
     let droppedCount = choices.reduce(0) { $0 &+ ($1.isDropped ? 1 : 0) }
     if droppedCount > 0 {
       if droppedCount == choices.count, !hasNews { return }
-      cutDroppedChoices()
+      scratch.removeElements(choices.map { $0.start..<$0.end }) { choices[$0].isDropped }
     }
-    if !scratch.splices.isEmpty, scratch.event.obfuscationStart >= 0 {
-      scratch.splices.append(.removal(scratch.event.obfuscationStart, scratch.event.obfuscationEnd))
+    if scratch.hasEdits, scratch.event.obfuscationStart >= 0 {
+      scratch.remove(scratch.event.obfuscationStart, scratch.event.obfuscationEnd)
     }
-    if let name = options.renameModel, let model = scratch.event.model { rename(model, to: name) }
+    if let name = options.renameModel, let model = scratch.event.model {
+      scratch.splice(model.start &- 1, model.end &+ 1, with: JSONText.quoted(name))
+    }
     let waits = options.holdFinishForUsage && !answerHasEnded && choices.contains { $0.isFinish && !$0.isDropped }
     if waits {
-      writeSpliced(event, into: &heldFinish)
+      scratch.write(event, into: &heldFinish)
     } else {
-      writeSpliced(event, into: &out)
-      lastWasForwarded = event.dataLineCount == 1 || scratch.splices.isEmpty
+      scratch.write(event, into: &out)
+      lastWasForwarded = event.dataLineCount == 1 || !scratch.hasEdits
     }
-  }
-
-  private func writeSpliced(_ event: SSEEvent, into out: inout ByteQueue) {
-    if scratch.splices.isEmpty { return out.append(event.raw) }
-    sortSplices()
-    guard let offset = event.dataOffset else {
-      // Several data lines: written as one, the line feeds between tokens as spaces.
-      if !event.name.isEmpty {
-        out.append("event: ")
-        out.append(event.name)
-        out.append("\n")
-      }
-      out.append("data: ")
-      writeData(event.data, joinsLines: true, into: &out)
-      return out.append("\n\n")
-    }
-    out.append(slice(event.raw, 0, offset))
-    writeData(event.data, joinsLines: false, into: &out)
-    out.append(slice(event.raw, offset &+ event.data.count, event.raw.count))
-  }
-
-  private func writeData(_ data: UnsafeRawBufferPointer, joinsLines: Bool, into out: inout ByteQueue) {
-    let replacements = scratch.replacements.readableBytes
-    var cursor = 0
-    for splice in scratch.splices where splice.start >= cursor {
-      append(slice(data, cursor, splice.start), joinsLines, into: &out)
-      out.append(slice(replacements, splice.replacementStart, splice.replacementEnd))
-      cursor = splice.end
-    }
-    append(slice(data, cursor, data.count), joinsLines, into: &out)
-  }
-
-  private func append(_ bytes: UnsafeRawBufferPointer, _ joinsLines: Bool, into out: inout ByteQueue) {
-    guard joinsLines else { return out.append(bytes) }
-    for byte in bytes { out.append(byte: byte == 0x0A ? 0x20 : byte) }
-  }
-
-  /// Splices come nearly sorted, a handful at the most: an insertion sort.
-  private func sortSplices() {
-    guard scratch.splices.count > 1 else { return }
-    for index in 1..<scratch.splices.count {
-      var place = index
-      while place > 0, scratch.splices[place].start < scratch.splices[place &- 1].start {
-        scratch.splices.swapAt(place, place &- 1)
-        place &-= 1
-      }
-    }
-  }
-
-  /// Cuts the choices that the client must not see out of their array, each with one comma.
-  private func cutDroppedChoices() {
-    let choices = scratch.event.choices
-    var hasKept = false
-    for place in choices.indices {
-      guard choices[place].isDropped else {
-        hasKept = true
-        continue
-      }
-      let start = hasKept ? choices[place &- 1].end : choices[place].start
-      let end = hasKept || place &+ 1 == choices.count ? choices[place].end : choices[place &+ 1].start
-      // Edits inside give way to the cut.
-      scratch.splices.removeAll { $0.start >= start && $0.end <= end }
-      scratch.splices.append(.removal(start, end))
-    }
-  }
-
-  private func rename(_ model: JSONString, to name: String) {
-    let start = scratch.replacements.byteCount
-    var copy = name
-    copy.withUTF8 { JSONText.escape(UnsafeRawBufferPointer($0), into: &scratch.replacements) }
-    scratch.splices.append(
-      JSONSplice(
-        start: model.start, end: model.end, replacementStart: start, replacementEnd: scratch.replacements.byteCount))
   }
 
   private func noteError(_ data: UnsafeRawBufferPointer) {

@@ -1,15 +1,18 @@
-/// What one streamed Chat Completions answer needs to know about its request.
+/// What one answer needs to know about its request, in whatever dialect.
 public struct ChatStreamOptions {
   /// The policies' text side; nil takes the fast path, which decodes no JSON.
   public var processor: LaneProcessor?
-  /// True when the gateway, not the client, asked for the usage event: it is read, then removed.
+  /// True when the gateway, not the client, asked for the usage event: it is read, then removed. Chat Completions only.
   public var stripUsage = false
-  /// True when the client asked for a usage event; a cut then writes one with counted figures.
+  /// True when the client asked for a usage event; a cut then writes one with counted figures. Chat Completions only.
   public var includeUsageRequested = false
-  /// The model name the client is to see; nil leaves the upstream's.
+  /// The model name the client is to see; nil leaves the upstream's. Chat Completions only.
   public var renameModel: String?
   /// Finish events wait for the usage or the terminal marker, then `LaneProcessor.answerEnd` is asked.
   public var holdFinishForUsage = false
+  /// The gateway may end the answer from outside (`cut`). A Responses stream remembers its texts then, without a processor too, since its
+  /// last event repeats them.
+  public var mayBeCut = false
   /// The request's `n`: how many finish reasons make an answer complete when the terminal marker is missing.
   public var choiceCount = 1
   /// The prompt's estimated tokens, for counted usage.

@@ -40,7 +40,9 @@ enum RequestFields {
   }
 
   /// The ranges of an array's elements, as offsets into the object's bytes.
-  static func elements(_ object: JSONObject, _ range: Range<Int>) throws(RequestProblem) -> [Range<Int>] {
+  static func elements(
+    _ object: JSONObject, _ range: Range<Int>, of name: String
+  ) throws(RequestProblem) -> [Range<Int>] {
     let found: [Range<Int>]? = object.bytes.withUnsafeBytes { buffer in
       var scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: buffer[..<range.upperBound]), from: range.lowerBound)
       guard scanner.peek() == .array, scanner.enterArray() else { return nil }
@@ -52,7 +54,9 @@ enum RequestFields {
       return ranges
     }
     guard let found else {
-      throw RequestProblem(message: "'messages' must be an array of messages.", param: "messages", code: "invalid_type")
+      throw RequestProblem(
+        message: "'\(name)' must be an array of \(name == "input" ? "items" : "messages").", param: name,
+        code: "invalid_type")
     }
     return found
   }

@@ -39,13 +39,13 @@ extension TokenUsage {
     out.append(byte: UInt8(ascii: "}"))
   }
 
-  private static func count(_ scanner: inout JSONScanner) -> Int? {
+  static func count(_ scanner: inout JSONScanner) -> Int? {
     let isNumber = scanner.peek() == .number
     guard let range = scanner.skipValue(), isNumber, let value = scanner.integer(range), value >= 0 else { return nil }
     return Int(value)
   }
 
-  private static func detail(_ scanner: inout JSONScanner, _ name: StaticString) -> Int? {
+  static func detail(_ scanner: inout JSONScanner, _ name: StaticString) -> Int? {
     guard scanner.peek() == .object, scanner.enterObject() else {
       _ = scanner.skipValue()
       return nil

@@ -120,6 +120,16 @@ public struct JSONScanner {
     return nil
   }
 
+  /// A string value for a place that may be filled once; `repeated` is set when it was filled before.
+  ///
+  /// - Returns: true, so that it can end a chain of questions about a key.
+  @discardableResult
+  mutating func string(into place: inout JSONString?, repeated: inout Bool) -> Bool {
+    if place != nil { repeated = true }
+    place = string()
+    return true
+  }
+
   /// Passes any value and returns where it stands; nil on failure.
   @inline(__always)
   public mutating func skipValue() -> Range<Int>? {

@@ -1,6 +1,7 @@
 import TideCore
 import TideDialects
 import TidePolicy
+import TideTelemetry
 
 /// Answers that the gateway or a policy makes, in the client's dialect.
 extension Exchange {
@@ -17,7 +18,8 @@ extension Exchange {
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
     answer(
       failure.status, headers,
-      ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code))
+      ErrorShape.body(
+        dialect, status: failure.status, message: failure.message, code: failure.code, requestID: context.id))
   }
 
   func fail(_ problem: RequestProblem) {
@@ -26,7 +28,9 @@ extension Exchange {
     guard phase.rawValue < Phase.answered.rawValue, !isHeadSent else { return }
     answer(
       problem.status, HeaderList(),
-      ErrorShape.openAI(status: problem.status, message: problem.message, param: problem.param, code: problem.code))
+      ErrorShape.body(
+        dialect, status: problem.status, message: problem.message, param: problem.param, code: problem.code,
+        requestID: context.id))
   }
 
   /// Acts on what a policy said where it may end the chain.
@@ -44,9 +48,9 @@ extension Exchange {
       }
       answer(
         denial.status, headers,
-        ErrorShape.openAI(
-          status: denial.status, message: denial.message, type: denial.type.isEmpty ? nil : denial.type,
-          code: denial.code.isEmpty ? nil : denial.code))
+        ErrorShape.body(
+          dialect, status: denial.status, message: denial.message, type: denial.type.isEmpty ? nil : denial.type,
+          code: denial.code.isEmpty ? nil : denial.code, requestID: context.id))
     case .respond(let policyAnswer):
       verdict = "respond"
       respond(policyAnswer)
@@ -69,14 +73,15 @@ extension Exchange {
     let answer = ChatAnswer(
       text: policyAnswer.text ?? "",
       toolCalls: policyAnswer.toolCallsJSON.flatMap { ChatAnswer.toolCalls(json: $0) } ?? [],
-      finishReason: policyAnswer.finish, usage: usage(of: policyAnswer), id: "chatcmpl-" + context.id,
+      finishReason: policyAnswer.finish, usage: usage(of: policyAnswer),
+      id: Self.answerPrefix(dialect) + context.id,
       model: context.model ?? "", created: worker.wallSeconds)
     phase = .responding
     if context.isStreaming {
-      let stream = ChatStream(options: streamOptions())
+      let stream = AnswerStream(dialect, options: streamOptions())
       body = .events(stream)
       var events = ByteQueue()
-      answer.writeStream(includeUsage: clientWantsUsage, into: &events)
+      answer.writeStream(dialect, includeUsage: clientWantsUsage, into: &events)
       var headers = HeaderList()
       headers.append("content-type", "text/event-stream; charset=utf-8")
       headers.append("cache-control", "no-cache")
@@ -87,7 +92,7 @@ extension Exchange {
       if phase == .responding { upstreamBodyIsWhole() }
     } else {
       var whole = ByteQueue()
-      answer.writeBody(into: &whole)
+      answer.writeBody(dialect, into: &whole)
       let headers = HeaderList([("content-type", "application/json")])
       isUpstreamComplete = true
       if lanes != nil {
@@ -98,6 +103,15 @@ extension Exchange {
       } else {
         self.answer(200, headers, Array(whole.readableBytes))
       }
+    }
+  }
+
+  /// How the provider's identifiers of answers begin.
+  private static func answerPrefix(_ dialect: Dialect) -> String {
+    switch dialect {
+    case .openAI: "chatcmpl-"
+    case .responses: "resp_"
+    case .anthropic: "msg_"
     }
   }
 
@@ -112,16 +126,19 @@ extension Exchange {
     let listed = generation.generation.models.listed
     let headers = HeaderList([("content-type", "application/json")])
     if path.path == "/v1/models" {
-      answer(200, headers, ModelList.list(listed.map { model($0.id, $0.owner) }))
+      answer(200, headers, ModelList.list(listed.map { model($0.id, $0.owner) }, dialect))
       return
     }
     let id = String(path.path.dropFirst("/v1/models/".count))
     guard let found = listed.first(where: { $0.id == id }) else { return fail(.unknownModel(id)) }
-    answer(200, headers, ModelList.single(model(found.id, found.owner)))
+    answer(200, headers, ModelList.single(model(found.id, found.owner), dialect))
   }
 
   private func model(_ id: String, _ owner: String) -> ModelList.Model {
-    ModelList.Model(id: id, ownedBy: owner, created: worker.startedWallSeconds)
+    let created = worker.startedWallSeconds
+    return ModelList.Model(
+      id: id, ownedBy: owner, created: created,
+      createdAt: "\(UTCTimestamp(milliseconds: UInt64(clamping: created) * 1000))")
   }
 
   /// Sends a whole response that was made here.

@@ -16,7 +16,7 @@ extension Exchange {
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
-    case .chat, .completion, .embedding:
+    case .chat, .completion, .embedding, .tokenCount:
       requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
     }
   }
@@ -71,13 +71,13 @@ extension Exchange {
 
   private func requestIsWhole() {
     context.requestSize = requestBody.count
-    if kind == .chat {
-      switch ChatRequest.parse(requestBody) {
+    if kind == .chat || kind == .tokenCount {
+      switch ChatRequest.parse(requestBody, dialect) {
       case .failure(let problem): return fail(problem)
       case .success(let request):
         context.chat = request
         context.model = request.model
-        context.isStreaming = request.stream
+        context.isStreaming = request.stream && kind == .chat
         clientWantsUsage = request.includeUsage
       }
     } else {
@@ -101,7 +101,7 @@ extension Exchange {
       guard authenticate() else { return }
     }
     run.fixBindings()
-    if kind != .embedding { lanes = run.lanes }
+    if kind.answersText { lanes = run.lanes }
     if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
       return fail(
         LocalFailure(

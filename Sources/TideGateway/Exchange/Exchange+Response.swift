@@ -23,7 +23,7 @@ extension Exchange {
         body = .relay(tee: false)
         sendRelayedHead(response)
       } else if type.hasPrefix("text/event-stream") {
-        body = .events(ChatStream(options: streamOptions()))
+        body = .events(AnswerStream(dialect, options: streamOptions()))
         sendStreamHead(response)
       } else if lanes != nil {
         body = .whole
@@ -32,7 +32,7 @@ extension Exchange {
         sendRelayedHead(response)
       }
     } else {
-      body = .relay(tee: kind != .other && isSuccess)
+      body = .relay(tee: kind.answersTokens && isSuccess)
       sendRelayedHead(response)
     }
   }
@@ -64,6 +64,8 @@ extension Exchange {
     lanes?.isFirstByteSent = true
     var headers = headers
     headers.set("x-request-id", context.id)
+    // Anthropic's clients look for theirs; the provider's own is worth more to its support.
+    if dialect == .anthropic, !headers.contains("request-id") { headers.set("request-id", context.id) }
     downstream.send(ResponseHead(status: status, headers: headers, contentLength: contentLength), endStream: endStream)
   }
 
@@ -137,7 +139,7 @@ extension Exchange {
       if tee, !assembly.isEmpty {
         var options = ChatStreamOptions()
         options.scratch = worker.dialectScratch
-        let reader = ChatBody(options: options)
+        let reader = AnswerBody(dialect, options: options)
         _ = reader.transform(assembly)
         if reader.usageSource == .upstream { usage = reader.usage }
       }
@@ -145,13 +147,13 @@ extension Exchange {
     }
   }
 
-  private func answerIsWhole(_ stream: ChatStream) {
+  private func answerIsWhole(_ stream: AnswerStream) {
     usage = stream.usage
     downstream.outputChanged()
     finishAnswer()
   }
 
-  private func streamFailed(_ stream: ChatStream, _ failure: StreamFailure) {
+  private func streamFailed(_ stream: AnswerStream, _ failure: StreamFailure) {
     switch failure {
     case .upstreamError: outcome = .upstreamFailed
     case .policy: outcome = .policyFailed
@@ -183,7 +185,7 @@ extension Exchange {
 
   private func judgeWholeBody() {
     guard let upstreamHead else { return fail(.upstreamMalformed) }
-    let whole = ChatBody(options: streamOptions())
+    let whole = AnswerBody(dialect, options: streamOptions())
     let bytes: [UInt8]
     switch whole.transform(assembly) {
     case .failed(let failure): return fail(failure == .policy ? .policyFailed : .upstreamMalformed)

@@ -31,8 +31,16 @@ extension Exchange {
     case .deny(let denial): return finish(with: .deny(denial))
     case .respond(let answer): return finish(with: .respond(answer))
     }
-    guard !targets.isEmpty else { return fail(.unknownModel(model)) }
+    guard let refused = targets.first else { return fail(.unknownModel(model)) }
+    targets.removeAll { !speaksDialect($0.cluster) }
+    guard !targets.isEmpty else { return fail(.unspoken(dialect, model: model, cluster: refused.cluster)) }
     startAttempt()
+  }
+
+  /// Whether a cluster understands the request as it came: nothing is translated.
+  private func speaksDialect(_ cluster: String) -> Bool {
+    let spoken = generation.generation.clusters[cluster]?.configuration.dialects ?? []
+    return spoken.contains(dialect == .anthropic ? .anthropic : .openai)
   }
 
   /// Asks for a connection to the current target's best endpoint.

@@ -34,7 +34,7 @@ extension Exchange {
   /// The body as this attempt's target is to see it: byte for byte the client's unless a policy, an alias or the usage tap changed a value.
   private func upstreamBody() -> [UInt8] {
     let target = targets[targetIndex]
-    if kind == .chat, let chat = context.chat {
+    if let chat = context.chat {
       if target.model != chat.model { chat.setModel(target.model) }
       if chat.stream { chat.injectIncludeUsage() }
       return chat.body()

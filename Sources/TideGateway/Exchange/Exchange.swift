@@ -30,7 +30,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   enum Body {
     case none
     /// Server-sent events, through the lanes where policies ask for them.
-    case events(ChatStream)
+    case events(AnswerStream)
     /// Collected whole, because policies must see it whole.
     case whole
     /// Relayed byte for byte; up to `teeLimit` bytes are kept to read the usage from.
@@ -46,13 +46,15 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   /// Attempts after the first (architecture, "Retries").
   static let retryLimit = 2
 
-  unowned(unsafe) let worker: GatewayWorker
+  let worker: GatewayWorker
   let generation: WorkerGeneration
   let context: ExchangeContext
   let run: PolicyRun
   let head: RequestHead
   let path: CanonicalPath
   let kind: RequestKind
+  /// What the client speaks, and so the engine: nothing is translated.
+  let dialect: Dialect
   let startedAt: MonotonicTime
 
   /// The text side of the policies; nil when none of them asks for text.
@@ -120,6 +122,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     self.route = route
     self.context = context
     kind = RequestKind(method: head.method, path: path.path)
+    dialect = Dialect(path: path.path, headers: head.headers)
     downstream = stream
     startedAt = worker.io.now
     lastActivity = worker.io.now

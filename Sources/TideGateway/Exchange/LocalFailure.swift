@@ -1,4 +1,5 @@
 import TideCore
+import TideDialects
 
 /// An answer that the gateway makes itself when it cannot serve: what the client's SDK is told, and how it is counted.
 struct LocalFailure {
@@ -46,6 +47,13 @@ struct LocalFailure {
   static func unknownModel(_ model: String) -> LocalFailure {
     LocalFailure(
       404, "model_not_found", "The model `\(model.prefix(128))` does not exist or you do not have access to it.")
+  }
+
+  static func unspoken(_ dialect: Dialect, model: String, cluster: String) -> LocalFailure {
+    LocalFailure(
+      400, "unsupported_dialect",
+      "The model `\(model.prefix(128))` is served by the cluster `\(cluster)`, which does not speak \(dialect.name); this gateway does not translate."
+    )
   }
 
   static func unreachable(_ failure: PoolFailure) -> LocalFailure {

@@ -30,7 +30,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private let resolver: EndpointResolver
   private(set) var current: WorkerGeneration
   /// Generations that still have exchanges, the current one included.
-  private var generations: [WorkerGeneration]
+  private var generations: [WorkerGeneration] {
+    didSet { collected = generations.map(\.policies).filter { $0.hasMachines } }
+  }
+  /// The policies among them that have garbage to collect; a gateway without any pays nothing for it in its turns.
+  private var collected: [PolicyWorker]
   private var servers: [HTTPServer] = []
   private(set) var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
@@ -54,10 +58,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     self.resolver = EndpointResolver(resolver: resolver)
     current = generation
     generations = [generation]
+    collected = generation.policies.hasMachines ? [generation.policies] : []
     startedWallSeconds = WallClock.seconds()
     // Garbage of policies is collected between turns, never inside a hook.
     io.onTurnEnd { [unowned self] _ in
-      for generation in generations { generation.policies.relieve() }
+      for policies in collected { policies.relieve() }
     }
     io.post { _ in PolicyWorker.prepareThread() }
   }
@@ -115,6 +120,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
     context.kind = exchange.kind.contextKind
+    context.dialect = exchange.dialect.name
     exchange.position = exchanges.count
     exchanges.append(exchange)
     generation.exchangeCount += 1
@@ -135,7 +141,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
   ) {
     metrics.recordRefused(failure.code ?? "refused")
-    let bytes = ErrorShape.openAI(status: failure.status, message: failure.message, code: failure.code)
+    let dialect = Dialect(path: String(head.path.prefix { $0 != "?" }), headers: head.headers)
+    let bytes = ErrorShape.body(
+      dialect, status: failure.status, message: failure.message, code: failure.code, requestID: id)
     var headers = HeaderList([("content-type", "application/json"), ("x-request-id", id)])
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
     let isBodiless = head.method == "HEAD"
@@ -146,7 +154,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     var record = AccessRecord()
     record.id = id
     record.outcome = failure.outcome.rawValue
-    record.dialect = "openai"
+    record.dialect = dialect.name
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status

@@ -42,20 +42,17 @@ extension HTTP1ClientCodec {
     return stream
   }
 
-  /// A client sends no response.
-  public func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {}
-
-  public func outputChanged(_ stream: HTTPStream) {
+  func noteOutput(of stream: HTTPStream) {
     if stream === live { owner.codecNeedsFlush() }
   }
 
-  public func returnCredit(_ byteCount: Int, on stream: HTTPStream) {
+  func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
     // The flush lets the connection see that reading may go on.
     if stream === live { owner.codecNeedsFlush() }
   }
 
   /// Abandons the request: the connection ends with it, since the rest of the answer is still to come on it.
-  public func reset(_ stream: HTTPStream, _ reason: StreamReset) {
+  func cancel(_ stream: HTTPStream, _ reason: StreamReset) {
     guard stream === live else { return }
     detach(stream)
     abort(.finished)

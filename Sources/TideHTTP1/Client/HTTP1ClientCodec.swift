@@ -9,7 +9,7 @@ public final class HTTP1ClientCodec: StreamCarrier {
   enum Reading { case idle, head, body, stopped }
 
   let settings: HTTP1Settings
-  unowned(unsafe) let owner: any CodecOwner
+  let owner: any CodecOwner
 
   // Reading.
   var reading = Reading.idle
@@ -54,6 +54,11 @@ public final class HTTP1ClientCodec: StreamCarrier {
     stall = StallRule(settings)
     lastNow = now
   }
+
+  // What streams ask of their carrier; done in `+Writing`.
+  public override func outputChanged(_ stream: HTTPStream) { noteOutput(of: stream) }
+  public override func returnCredit(_ byteCount: Int, on stream: HTTPStream) { giveCredit(byteCount, to: stream) }
+  public override func reset(_ stream: HTTPStream, _ reason: StreamReset) { cancel(stream, reason) }
 
   public var openStreamCount: Int { live == nil ? 0 : 1 }
 

@@ -2,7 +2,7 @@ import TideCore
 
 /// Responses in, bytes out.
 extension HTTP1ServerCodec {
-  public func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
+  func write(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
     guard stream === live, writing == .awaitingHead else { return }
     if head.status < 200 {
       // 101 would hand the connection to another protocol (S-13), and HTTP/1.0 knows no interim responses.
@@ -38,17 +38,17 @@ extension HTTP1ServerCodec {
     owner.codecNeedsFlush()
   }
 
-  public func outputChanged(_ stream: HTTPStream) {
+  func noteOutput(of stream: HTTPStream) {
     if stream === live { owner.codecNeedsFlush() }
   }
 
-  public func returnCredit(_ byteCount: Int, on stream: HTTPStream) {
+  func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
     // The flush lets the connection see that reading may go on.
     if stream === live, reading == .body { owner.codecNeedsFlush() }
   }
 
   /// The response will never be complete. HTTP/1.1 has one word for that: the connection ends without the last chunk.
-  public func reset(_ stream: HTTPStream, _ reason: StreamReset) {
+  func cancel(_ stream: HTTPStream, _ reason: StreamReset) {
     guard stream === live else { return }
     if writing == .awaitingHead {
       pending.removeAll()

@@ -21,7 +21,7 @@ public final class HTTP1ServerCodec: StreamCarrier {
   enum Writing { case nothing, awaitingHead, body }
 
   let settings: HTTP1Settings
-  unowned(unsafe) let owner: any CodecOwner
+  let owner: any CodecOwner
 
   // Reading.
   var reading = Reading.head
@@ -78,6 +78,14 @@ public final class HTTP1ServerCodec: StreamCarrier {
     // The first head must be complete this long after accept, even when not a byte of it comes.
     headDeadline = now.advanced(byMs: settings.headDeadlineMs)
   }
+
+  // What streams ask of their carrier; done in `+Writing`.
+  public override func send(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
+    write(head, endStream: endStream, on: stream)
+  }
+  public override func outputChanged(_ stream: HTTPStream) { noteOutput(of: stream) }
+  public override func returnCredit(_ byteCount: Int, on stream: HTTPStream) { giveCredit(byteCount, to: stream) }
+  public override func reset(_ stream: HTTPStream, _ reason: StreamReset) { cancel(stream, reason) }
 
   public var openStreamCount: Int { live == nil ? 0 : 1 }
 

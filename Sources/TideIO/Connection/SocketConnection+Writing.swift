@@ -39,6 +39,7 @@ extension SocketConnection {
       if phase == .closed || count == 0 { return (filled, false) }
       precondition(count > 0 && count <= Self.gatherLimit - filled, "connectionProduce overran its buffer")
       filled += count
+      if phase == .open, connectionIsDrained { return (filled, false) }
     }
     return (filled, true)
   }

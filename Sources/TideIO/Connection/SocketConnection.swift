@@ -138,6 +138,8 @@ open class SocketConnection: PollTarget {
   open func connectionDidFail(_ error: SocketFailure) {}
   /// Writes output into `buffer`, at least `minimumProduceRoom` bytes large, and returns how many; 0 when there is no more.
   open func connectionProduce(into buffer: UnsafeMutableRawBufferPointer) -> Int { 0 }
+  /// Whether the last `connectionProduce` is known to have written all there was, so that it need not be asked again to say 0.
+  open var connectionIsDrained: Bool { false }
   /// The peer hung up while reading is paused, so that neither data nor its end can be told. Once.
   open func connectionPeerHungUp() {}
   /// The last call, exactly one.

@@ -13,8 +13,8 @@ open class PollTarget {
     case ordinary
   }
 
-  /// The owner. Outlives every target: it retires those that are left when it stops.
-  public final unowned(unsafe) let worker: Worker
+  /// The owner, which holds the target as well until it is retired: at the latest when the worker stops.
+  public final let worker: Worker
   /// -1 once closed.
   final var descriptor: Int32
   final let isUpstream: Bool

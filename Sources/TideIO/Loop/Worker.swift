@@ -171,7 +171,7 @@ public final class Worker: @unchecked Sendable {
     for position in 0..<ready {
       let data = events[position].data.u64
       if data & 1 == 1 {
-        target(of: data).pollReady(events[position].events)
+        target(of: data)._withUnsafeGuaranteedRef { $0.pollReady(events[position].events) }
       } else if data == 0 {
         hasMail = true
       } else {
@@ -182,7 +182,9 @@ public final class Worker: @unchecked Sendable {
       runDeferred(takeOut(&deferredOrdinary))
       for position in 0..<ready {
         let data = events[position].data.u64
-        if data & 1 == 0, data != 0 { target(of: data).pollReady(events[position].events) }
+        if data & 1 == 0, data != 0 {
+          target(of: data)._withUnsafeGuaranteedRef { $0.pollReady(events[position].events) }
+        }
       }
     }
     if hasMail {
@@ -214,10 +216,10 @@ public final class Worker: @unchecked Sendable {
   }
 
   @inline(__always)
-  private func target(of data: UInt64) -> PollTarget {
+  private func target(of data: UInt64) -> Unmanaged<PollTarget> {
     // The poll set holds only addresses of registered targets, which stay alive until `bury`.
     let address = UnsafeRawPointer(bitPattern: UInt(data & ~1)).unsafelyUnwrapped
-    return Unmanaged<PollTarget>.fromOpaque(address).takeUnretainedValue()
+    return Unmanaged<PollTarget>.fromOpaque(address)
   }
 
   private func takeOut(
@@ -252,7 +254,8 @@ public final class Worker: @unchecked Sendable {
     let bound = dirty.count * 4 + 1024
     var position = 0
     while position < dirty.count, position < bound {
-      dirty[position].takeUnretainedValue().flushTurn()
+      // Held by the poll set until `bury`.
+      dirty[position]._withUnsafeGuaranteedRef { $0.flushTurn() }
       position += 1
     }
     counters.flushes &+= UInt64(position)

@@ -52,6 +52,9 @@ public final class TimerWheel {
   /// New deadlines lie after this tick. While advancing it is the goal, so that a target which always schedules in the
   /// past cannot hold the worker.
   private var floor: UInt64
+  /// No slot must be worked off before this tick: looked up once and kept until it is reached, since each turn of the loop asks. What is
+  /// cancelled leaves it early, which costs one look.
+  private var nextTickBound = UInt64.max
 
   /// How many deadlines are scheduled.
   public private(set) var count = 0
@@ -95,7 +98,8 @@ public final class TimerWheel {
   /// No deadline fires before this instant; `distantFuture` when there is none. May be early, since a far deadline is
   /// first sorted into a finer level.
   public var nextDeadline: MonotonicTime {
-    guard count > 0, let tick = nextTick() else { return .distantFuture }
+    guard count > 0 else { return .distantFuture }
+    let tick = nextTickBound
     let (nanoseconds, overflow) = tick.multipliedReportingOverflow(by: Self.tickNs)
     return overflow ? .distantFuture : MonotonicTime(nanoseconds: nanoseconds)
   }
@@ -106,6 +110,10 @@ public final class TimerWheel {
     let goal = now.nanoseconds / Self.tickNs
     guard goal > current else { return }
     floor = goal
+    if goal < nextTickBound {
+      current = goal
+      return
+    }
     while count > 0, let tick = nextTick(), tick <= goal {
       current = tick
       cascade(at: tick)
@@ -120,6 +128,7 @@ public final class TimerWheel {
       }
     }
     current = goal
+    nextTickBound = nextTick() ?? .max
   }
 
   /// Sorts the slots that begin at `tick` into the finer levels.
@@ -181,7 +190,9 @@ public final class TimerWheel {
     let expiry = nodes[Int(index)].expiry
     let delta = min(expiry - current, Self.span - 1)
     let level = delta < 1 << 8 ? 0 : delta < 1 << 16 ? 1 : delta < 1 << 24 ? 2 : 3
-    let position = ((current + delta) >> (Self.slotBits * UInt64(level))) % Self.slotCount
+    let shift = Self.slotBits * UInt64(level)
+    let position = ((current + delta) >> shift) % Self.slotCount
+    nextTickBound = min(nextTickBound, ((current + delta) >> shift) << shift)
     let slot = level * Int(Self.slotCount) + Int(position)
     let head = heads[slot]
     nodes[Int(index)].slot = UInt32(slot)

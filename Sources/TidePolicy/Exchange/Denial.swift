@@ -26,11 +26,11 @@ public struct Denial: Sendable, Equatable {
 
   /// What a client gets whom no policy knows.
   public static let unauthenticated = Denial(
-    status: 401, code: "invalid_api_key", message: "Missing or invalid API key.", type: "invalid_request_error")
+    status: 401, code: "invalid_api_key", message: "Missing or invalid API key.")
 
   /// What a client gets when a policy that must run could not.
   public static let policyFailed = Denial(
-    status: 503, code: "policy_error", message: "The request could not be processed.", type: "server_error")
+    status: 503, code: "policy_error", message: "The request could not be processed.")
 
   public static func == (a: Denial, b: Denial) -> Bool {
     a.status == b.status && a.code == b.code && a.message == b.message && a.type == b.type

@@ -4,7 +4,10 @@ import TideDialects
 /// The facts of one exchange that policies may ask for. The gateway fills them as they become known; owned by the
 /// exchange's worker.
 public final class ExchangeContext {
-  public enum Kind: String, Sendable { case chat, completion, embedding, other }
+  public enum Kind: String, Sendable {
+    case chat, completion, embedding, other
+    case tokenCount = "token_count"
+  }
 
   public struct Client: Sendable {
     public var ip = ""
@@ -42,7 +45,8 @@ public final class ExchangeContext {
   /// Milliseconds left of the exchange's time when the context was made or last updated; nil without a limit.
   public var deadlineMs: Int?
   public var kind = Kind.other
-  public var dialect = "openai"
+  /// The name of what the client speaks.
+  public var dialect = Dialect.openAI.name
   /// What the client asked for; nil before the body is read, and when it names none.
   public var model: String?
   public var isStreaming = false

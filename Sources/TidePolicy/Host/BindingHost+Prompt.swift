@@ -31,7 +31,7 @@ extension BindingHost {
 
   private static func toolNames(_ chat: ChatRequest) -> [String] {
     guard chat.hasTools, let json = chat.parameter("tools"), let tools = parse(json) else { return [] }
-    return (tools.elements ?? []).compactMap { ($0["function"]?["name"] ?? $0["name"])?.text }
+    return (tools.elements ?? []).compactMap { ($0["function"]?["name"] ?? $0["name"] ?? $0["type"])?.text }
   }
 
   // MARK: Writing
@@ -42,11 +42,12 @@ extension BindingHost {
       chat.setSystem(text)
       return
     }
-    let usesNewName = field == .paramMaxTokens && chat.parameter("max_completion_tokens") != nil
-    let name = usesNewName ? "max_completion_tokens" : field.name
     if value == .null {
-      chat.setParameter(name, nil)
+      chat.setParameter(field.name, nil)
       return
+    }
+    guard chat.hasParameter(field.name) else {
+      throw HostError("ctx.\(field.entry.path) does not exist in the dialect \(chat.dialect.name)")
     }
     let isFitting =
       switch field.entry.type {
@@ -58,7 +59,7 @@ extension BindingHost {
     guard isFitting else { throw HostError("ctx.\(field.entry.path) must be of type \(field.entry.type.rawValue)") }
     // A whole number stays one on the wire: 256.0 is written as 256.
     let whole = field.entry.type == .integer ? value.wholeNumber.map { PolicyValue.integer($0) } : nil
-    guard chat.setParameter(name, Array(try JSONText.encode(whole ?? value).utf8)) else {
+    guard chat.setParameter(field.name, Array(try JSONText.encode(whole ?? value).utf8)) else {
       throw HostError("ctx.\(field.entry.path) cannot be set to this value")
     }
   }
@@ -113,8 +114,8 @@ extension BindingHost {
       roles = options["roles"]?.elements?.compactMap(\.text)
     }
     var list: [TextPart] = []
-    for (index, message) in chat.messages.enumerated() where roles?.contains(message.role) ?? true {
-      for part in 0..<message.textPartCount {
+    for (index, message) in chat.messages.enumerated() {
+      for part in 0..<message.textPartCount where roles?.contains(message.role(ofPart: part)) ?? true {
         list.append(TextPart(context: object, message: index, part: part, revision: promptRevision))
       }
     }
@@ -142,7 +143,7 @@ extension BindingHost {
     guard part.revision == promptRevision else { return .raise(Self.movedPart) }
     switch field {
     case 0: results.append(chat.text(message: part.message, part: part.part))
-    case 1: results.append(chat.messages[part.message].role)
+    case 1: results.append(chat.messages[part.message].role(ofPart: part.part))
     default: results.append(part.message + 1)
     }
     return .ok

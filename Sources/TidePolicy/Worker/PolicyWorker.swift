@@ -42,6 +42,9 @@ public final class PolicyWorker: @unchecked Sendable {
   /// thread.
   public static func prepareThread() { LuaGuard.registerThread() }
 
+  /// Whether any policy is bound.
+  public var hasMachines: Bool { !machines.isEmpty }
+
   /// Collects garbage for about `budgetNs` where much has gathered. Call it at the end of a turn, with more when the
   /// loop is idle.
   public func relieve(budgetNs: UInt64 = 100_000) {

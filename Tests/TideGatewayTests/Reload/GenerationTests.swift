@@ -13,7 +13,8 @@ import TideIO
 
   @Test func runningStreamsKeepTheirGeneration() throws {
     let gateway = try GatewayHarness(
-      policies: ["word": policy("old")], engine: EngineSettings(mode: .lorem, intervalMicroseconds: 1_000))
+      policies: ["word": policy("old")], engine: EngineSettings(mode: .lorem, intervalMicroseconds: 20_000))
+    // Six seconds of stream, so that all still run when the reload is done, however slow the machine.
     let running = (0..<200).map { _ in gateway.client.chat(model: "lorem-300") }
     for call in running { call.wait(forBytes: 200) }
     try gateway.reload(policies: ["word": policy("new")])

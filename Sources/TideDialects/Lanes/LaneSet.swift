@@ -1,0 +1,101 @@
+import TideCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs the texts of one answer through its processor, lane by lane.
+///
+/// Owned by the answer's stream or body; its buffers are the worker's `DialectScratch`. `Key` is what the dialect tells lanes apart by.
+struct LaneSet<Key> {
+  struct Lane {
+    var id: LaneID
+    var key: Key
+    var text = LaneText()
+    var hasEnded = false
+  }
+
+  /// More lanes than any answer has; an upstream that opens more is not one.
+  static var laneLimit: Int { 1024 }
+
+  let processor: LaneProcessor
+  let channels: ChannelSet
+  private(set) var lanes = ContiguousArray<Lane>()
+
+  init(_ processor: LaneProcessor) {
+    self.processor = processor
+    channels = processor.channels
+  }
+
+  /// Opens the next lane of a channel: blocks are counted in each channel, in the order in which they appear.
+  ///
+  /// - Returns: nil when there are too many.
+  mutating func open(choice: Int32 = 0, channel: Channel, key: Key) -> Int? {
+    guard lanes.count < Self.laneLimit else { return nil }
+    var block: Int32 = 0
+    for lane in lanes where lane.id.choice == choice && lane.id.channel == channel { block &+= 1 }
+    lanes.append(Lane(id: LaneID(choice: choice, block: block, channel: channel), key: key))
+    return lanes.count &- 1
+  }
+
+  /// Feeds the content of one JSON string and, with `isLast`, ends the lane after it.
+  ///
+  /// What the client is to see stands in `scratch.emitted` then, valid UTF-8.
+  /// - Returns: the processor's step, whether what came is what goes, and the decoded text that came, valid until the next call.
+  mutating func run(
+    _ lane: Int, _ content: UnsafeRawBufferPointer, hasEscapes: Bool, isLast: Bool, _ scratch: DialectScratch
+  ) -> (step: LaneStep, isUnchanged: Bool, text: UnsafeRawBufferPointer) {
+    scratch.emitted.removeAll()
+    let id = lanes[lane].id
+    var isExact = true
+    var text = content
+    if hasEscapes || !lanes[lane].text.isClear || UTF8Text.validPrefix(content) != content.count {
+      scratch.decoded.removeAll()
+      isExact = lanes[lane].text.isClear
+      if !lanes[lane].text.append(content, into: &scratch.decoded) { isExact = false }
+      if isLast, !lanes[lane].text.isClear {
+        lanes[lane].text.end(into: &scratch.decoded)
+        isExact = false
+      }
+      if !lanes[lane].text.isClear { isExact = false }
+      text = scratch.decoded.readableBytes
+    }
+    var step = LaneStep.proceed
+    if !text.isEmpty { step = processor.laneDelta(id, text, into: &scratch.emitted) }
+    if step == .proceed, isLast {
+      lanes[lane].hasEnded = true
+      step = processor.laneEnd(id, into: &scratch.emitted)
+    }
+    let isValid = Self.validate(scratch)
+    let emitted = scratch.emitted.readableBytes
+    let isSame =
+      isValid && emitted.count == text.count
+      && (text.isEmpty || memcmp(emitted.baseAddress!, text.baseAddress!, text.count) == 0)
+    return (step, isExact && isSame, text)
+  }
+
+  /// Ends a lane; what it releases stands in `scratch.emitted`.
+  mutating func end(_ lane: Int, _ scratch: DialectScratch) -> LaneStep {
+    guard !lanes[lane].hasEnded else {
+      scratch.emitted.removeAll()
+      return .proceed
+    }
+    return run(lane, UnsafeRawBufferPointer(start: nil, count: 0), hasEscapes: false, isLast: true, scratch).step
+  }
+
+  /// Marks a lane as ended without asking the processor: what it holds is given up.
+  mutating func abandon(_ lane: Int) { lanes[lane].hasEnded = true }
+
+  /// Makes what the processor appended valid UTF-8; false when it was not.
+  private static func validate(_ scratch: DialectScratch) -> Bool {
+    let emitted = scratch.emitted.readableBytes
+    if UTF8Text.validPrefix(emitted) == emitted.count { return true }
+    scratch.repaired.removeAll()
+    var repair = UTF8Repair()
+    repair.append(emitted, into: &scratch.repaired)
+    repair.end(into: &scratch.repaired)
+    scratch.emitted.removeAll()
+    scratch.emitted.append(scratch.repaired.readableBytes)
+    return false
+  }
+}
