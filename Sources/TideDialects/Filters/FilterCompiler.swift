@@ -32,7 +32,9 @@ struct FilterCompiler {
   // MARK: Declarations
 
   mutating func add(_ declaration: FilterDeclaration, at filter: Int) throws(FilterProblem) {
-    guard filter < 256 else { throw FilterProblem(filter: filter, message: "a policy may list at most 256 filters") }
+    guard filter < FilterSet.filtersMax else {
+      throw FilterProblem(filter: filter, message: "a policy may list at most \(FilterSet.filtersMax) filters")
+    }
     switch declaration.action {
     case .mask(let kinds, let template): try mask(kinds, template, declaration, filter)
     case .replace(let words, let ignoresCase, let wholeWords):

@@ -47,6 +47,12 @@ public struct FilterDeclaration: Equatable, Sendable {
     self.asksOnMatch = asksOnMatch
   }
 
+  /// Checks what does not depend on the other filters of a set, so that a mistake can be shown where it was written.
+  public func check() throws(FilterProblem) {
+    var compiler = FilterCompiler(hold: FilterHold(byteCount: FilterHold.byteCountRange.upperBound))
+    try compiler.add(self, at: 0)
+  }
+
   /// The filter's name in Lua.
   public var name: String {
     switch action {
@@ -64,6 +70,11 @@ public struct FilterProblem: Error, Equatable, Sendable, CustomStringConvertible
   /// The filter's place in its list, from 0.
   public var filter: Int
   public var message: String
+
+  public init(filter: Int, message: String) {
+    self.filter = filter
+    self.message = message
+  }
 
   /// `filters[2]: replace: ...`, counted from 1 as Lua counts.
   public var description: String { "filters[\(filter + 1)]: \(message)" }

@@ -10,6 +10,8 @@ public struct FilterMatch {
   public var item: Int
   /// What was found, as it came; valid during the call only. Of a find without an end, its beginning.
   public var text: UnsafeRawBufferPointer
+  /// What goes with it, however much follows.
+  var tail = EntityRecogniser.Tail.none
 }
 
 /// What becomes of a find.

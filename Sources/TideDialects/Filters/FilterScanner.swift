@@ -19,6 +19,9 @@ public struct FilterScanner: ~Copyable {
   /// A match or a bound has ended the answer.
   public private(set) var hasEnded = false
 
+  /// Filters that find nothing, a bit for each place in the list. To be set before the first text.
+  public var disabled: UInt64 = 0
+
   private var held = ByteQueue()
   /// The character before what is held, or before the next text.
   var before = WordEdge.none
@@ -118,12 +121,13 @@ public struct FilterScanner: ~Copyable {
   /// Appends what is decided of `text`, which begins with what was held.
   ///
   /// - Returns: the step, and where what must be held begins.
-  private mutating func scan(
+  mutating func scan(
     _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue,
     _ onMatch: (FilterMatch, inout ByteQueue) -> FilterDecision
   ) -> (step: FilterStep, kept: Int) {
     guard let base = text.baseAddress else { return (.proceed, 0) }
-    let window = FilterWindow(base.assumingMemoryBound(to: UInt8.self), text.count, before: before, isEnd: isEnd)
+    let window = FilterWindow(
+      base.assumingMemoryBound(to: UInt8.self), text.count, before: before, isEnd: isEnd, disabled: disabled)
     // Everything before `cursor` is decided; no match begins before `tried`.
     var cursor = 0
     var tried = 0
@@ -209,7 +213,7 @@ public struct FilterScanner: ~Copyable {
     var decision = FilterDecision.standard
     if rule.asks {
       decision = onMatch(
-        FilterMatch(filter: Int(rule.filter), kind: rule.name, item: Int(rule.item), text: text), &out)
+        FilterMatch(filter: Int(rule.filter), kind: rule.name, item: Int(rule.item), text: text, tail: rule.tail), &out)
     }
     switch decision {
     case .standard:

@@ -5,6 +5,9 @@
 ///
 /// `@unchecked Sendable` because its tables are unsafe pointers; they are written before it is handed out and never again.
 public final class FilterSet: @unchecked Sendable {
+  /// As many as `FilterScanner.disabled` has bits.
+  public static let filtersMax = 64
+
   public let hold: FilterHold
   /// The smallest of the `limit` filters, in tokens.
   public let outputTokensMax: Int?

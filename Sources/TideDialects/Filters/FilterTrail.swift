@@ -142,6 +142,7 @@ struct FilterTrail {
   ) {
     guard number < best else { return }
     let rule = filters.rules[Int(number)]
+    if window.disabled != 0, window.disabled & (1 << UInt64(rule.filter)) != 0 { return }
     let length = position &- start
     guard length <= Int(rule.byteCountMax), !rule.isWhole || hasLeftEdge else { return }
     if rule.check != .none {

@@ -7,8 +7,11 @@ struct FilterWindow {
   let before: UInt32
   /// Nothing follows.
   let isEnd: Bool
+  /// Filters that find nothing.
+  let disabled: UInt64
 
-  init(_ bytes: UnsafePointer<UInt8>, _ count: Int, before: UInt32, isEnd: Bool) {
+  init(_ bytes: UnsafePointer<UInt8>, _ count: Int, before: UInt32, isEnd: Bool, disabled: UInt64) {
+    self.disabled = disabled
     self.bytes = bytes
     self.before = before
     self.isEnd = isEnd

@@ -9,6 +9,8 @@ enum HostFunction: Int32, CaseIterable {
   case base64Encode, base64Decode, sha256, hmac, uuid, jwtVerify
   case glob, regex
   case metricsIncrement, metricsObserve, log, now
+  case filterMask, filterReplace, filterRestore, filterBlock, filterLimit
+  case disableFilters, setFilters, maskPrompt
   case contextLog, eachText, nextText, appendMessage, insertMessage, removeMessage, replaceMessage
   case regexTest, regexFind, regexMatch, regexLoop, regexNext, regexReplace
 
@@ -38,6 +40,11 @@ enum HostFunction: Int32, CaseIterable {
     case .regex: "tide.re"
     case .metricsIncrement: "tide.metrics.incr"
     case .metricsObserve: "tide.metrics.observe"
+    case .filterMask: "tide.filter.mask"
+    case .filterReplace: "tide.filter.replace"
+    case .filterRestore: "tide.filter.restore"
+    case .filterBlock: "tide.filter.block"
+    case .filterLimit: "tide.filter.limit"
     case .log: "tide.log"
     case .now: "tide.now"
     default: nil
@@ -48,7 +55,7 @@ enum HostFunction: Int32, CaseIterable {
   var options: LuaFunctionOptions {
     switch self {
     case .limitTake, .limitConcurrent: .coroutineOnly
-    case .regexReplace: .takesFunctions
+    case .regexReplace, .filterMask, .filterReplace, .filterBlock: .takesFunctions
     default: []
     }
   }
@@ -59,7 +66,6 @@ enum HostFunction: Int32, CaseIterable {
 enum NotYet {
   static let functions = [
     "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.limit.tokens",
-    "tide.filter.mask", "tide.filter.replace", "tide.filter.restore", "tide.filter.block", "tide.filter.limit",
   ]
 
   /// Above all of `HostFunction`.
@@ -67,10 +73,10 @@ enum NotYet {
 
   static func message(_ name: String) -> String { "\(name) is not supported yet by this version" }
 
-  /// The names as a source may write them, `tide.filter` for all of its functions.
+  /// The names as a source may write them.
   private static let scanned: [String] = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.limit.tokens", "tide.filter",
-    "ctx.filters", "ctx.response.text", "prompt:mask",
+    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.limit.tokens",
+    "ctx.response.text",
   ]
 
   /// The first line of each unsupported name in a source; comments and strings do not count.

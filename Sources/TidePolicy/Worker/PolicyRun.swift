@@ -37,7 +37,7 @@ public final class PolicyRun {
 
   deinit { end() }
 
-  private var now: MonotonicTime { worker.blueprint.services.now() }
+  var now: MonotonicTime { worker.blueprint.services.now() }
 
   // MARK: Phases before the body
 
@@ -146,6 +146,14 @@ public final class PolicyRun {
   }
 
   func processorEnded() { processor = nil }
+
+  func filterState(_ machine: BindingMachine) -> FilterState {
+    context.filterStates[machine.binding.index] ?? FilterState()
+  }
+
+  func answerLimits(_ machine: BindingMachine) -> AnswerLimits? {
+    machine.binding.filters.flatMap { AnswerLimits($0, disabled: filterState(machine).disabled) }
+  }
 
   // MARK: Phases after the last byte
 

@@ -8,7 +8,8 @@
 struct PatternGate: @unchecked Sendable {
   /// Marks a transition to a state where a pattern may have ended.
   static let flag: UInt32 = 0x8000_0000
-  static let stateCountMax = 4_096
+  /// Gates of whole patterns are small or not worth it: they are the least exact for their size.
+  static let stateCountMax = (whole: 1_024, heads: 4_096)
 
   private struct Tables: BitwiseCopyable {
     var classes: FrozenTable<UInt8>
@@ -38,7 +39,9 @@ struct PatternGate: @unchecked Sendable {
         return copy
       }
       guard let nfa = PatternNFA(widened, tooLarge: &tooLarge),
-        let subsets = SubsetConstruction(nfa, isUnanchored: true, stateCountMax: Self.stateCountMax)
+        let subsets = SubsetConstruction(
+          nfa, isUnanchored: true,
+          stateCountMax: head == .max ? Self.stateCountMax.whole : Self.stateCountMax.heads)
       else { continue }
       self.init(subsets, right: edges)
       return
