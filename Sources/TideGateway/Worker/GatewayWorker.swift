@@ -98,27 +98,28 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       metrics.recordShed("loop_lag")
       return refuse(head, stream, of: connection, .overloaded, id: id)
     }
-    let host = Self.hostName(head.authority)
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
     let routes = generation.generation.routes
+    let kind = RequestKind(method: head.method, path: path.path)
     let route =
-      RequestKind(method: head.method, path: path.path).readsBody
-      ? routes.firstMatch(head, path: path.path, host: host)
-      : routes.firstMatch(head, path: path.path, host: host, model: nil)
+      kind.readsBody
+      ? routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority))
+      : routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority), model: nil)
     guard let route else {
       return refuse(head, stream, of: connection, .notFound, id: id)
     }
     var head = head
     head.path = path.target
     let context = ExchangeContext(id: id, request: head)
-    context.client.ip = connection.peerAddress.host
+    context.client.ip = connection.peerHost
     context.client.port = Int(connection.peerAddress.port)
     context.client.isTLS = connection.isTLS
     context.client.protocolName = Self.protocolName(connection)
     context.listener = connection.listenerName
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
-      worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
+      worker: self, generation: generation, head: head, path: path, kind: kind, route: route, stream: stream,
+      context: context)
     context.kind = exchange.kind.contextKind
     context.dialect = exchange.dialect.name
     exchange.position = exchanges.count
@@ -158,7 +159,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status
-    record.clientAddress = connection.peerAddress.host
+    record.clientAddress = connection.peerHost
     record.clientProtocol = Self.protocolName(connection)
     record.generation = current.generation.number
     metrics.record(record)
@@ -186,10 +187,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   // MARK: Upstreams
 
-  /// The pools of a cluster's endpoints on this worker, made when first asked for.
-  func pools(of cluster: String, in generation: WorkerGeneration) -> [EndpointPool] {
-    guard let cluster = generation.generation.clusters[cluster] else { return [] }
-    return cluster.endpoints.map { endpoint in
+  /// A cluster and the pools of its endpoints on this worker, made when first asked for.
+  func cluster(named name: String, in generation: WorkerGeneration) -> WorkerCluster? {
+    generation.cluster(named: name) { endpoint, cluster in
       if let pool = pools[endpoint] { return pool }
       let pool = EndpointPool(
         endpoint: endpoint, worker: io, tls: cluster.tls, workerCount: workerCount, resolver: resolver)

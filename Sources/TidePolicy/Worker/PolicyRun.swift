@@ -106,6 +106,12 @@ public final class PolicyRun {
     return .proceed
   }
 
+  /// Whether `runRoute` would ask any policy.
+  public var needsRoute: Bool {
+    fixBindings()
+    return active.contains { worker.machines[$0].binding.hooks.contains(.onRoute) }
+  }
+
   /// - Parameter targets: what the configuration gives for the model, in its order.
   public func runRoute(_ targets: [RouteTarget]) -> RouteOutcome {
     fixBindings()
