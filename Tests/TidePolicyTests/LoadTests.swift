@@ -39,7 +39,6 @@ import TideCore
     ("return { segment = { unit = 'word', wait = true }, on_segment = function() end }", "segment.wait"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
-    ("return { schema = { a = { type = 'pattern' } } }", "pattern"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
     let found = messages(text)

@@ -368,6 +368,7 @@ extension HookFrame {
   /// A frame for a function that runs on its own beside a hook.
   init(of frame: HookFrame) {
     self.init(
-      hook: frame.hook, context: frame.context, variables: nil, verdicts: [], loopHandles: [], partHandles: [])
+      hook: frame.hook, context: frame.context, variables: nil, verdicts: [], loopHandles: [], partHandles: [],
+      searchHandles: [], searchBytes: 0)
   }
 }

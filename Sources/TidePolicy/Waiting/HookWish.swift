@@ -27,6 +27,8 @@ struct HookFrame {
   var verdicts: [(id: UInt32, verdict: Verdict)]
   var loopHandles: [LuaHandle]
   var partHandles: [LuaHandle]
+  var searchHandles: [LuaHandle]
+  var searchBytes: Int
 }
 
 extension BindingHost {
@@ -34,10 +36,12 @@ extension BindingHost {
   func suspend() -> HookFrame {
     let frame = HookFrame(
       hook: hook, context: current, variables: variables, verdicts: verdicts, loopHandles: loopHandles,
-      partHandles: partHandles)
+      partHandles: partHandles, searchHandles: searchHandles, searchBytes: searchBytes)
     verdicts = []
     loopHandles = []
     partHandles = []
+    searchHandles = []
+    searchBytes = 0
     current = nil
     variables = nil
     return frame
@@ -51,6 +55,8 @@ extension BindingHost {
     verdicts = frame.verdicts
     loopHandles = frame.loopHandles
     partHandles = frame.partHandles
+    searchHandles = frame.searchHandles
+    searchBytes = frame.searchBytes
   }
 
   /// A host function said that it waits, and then could not.

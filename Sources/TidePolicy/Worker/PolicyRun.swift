@@ -187,6 +187,7 @@ public final class PolicyRun {
   /// further ones are dropped.
   public func runLog() {
     abandon()
+    releasePlaces()
     let list = isFixed ? active : candidates.filter { context.matches(worker.machines[$0].binding.when) }
     for index in list.reversed() where worker.machines[index].binding.hooks.contains(.onLog) {
       let machine = worker.machines[index]
@@ -211,12 +212,15 @@ public final class PolicyRun {
     guard !hasEnded else { return }
     hasEnded = true
     abandon()
+    releasePlaces()
     processor?.end()
     processor = nil
     if logWaits.isEmpty { release() }
   }
 
   private func release() {
+    // A log that went on may have taken some.
+    releasePlaces()
     for index in slots.indices {
       guard let slot = slots[index] else { continue }
       let machine = worker.machines[index]
@@ -227,6 +231,12 @@ public final class PolicyRun {
     slots = []
     active = []
     candidates = []
+  }
+
+  /// Gives back what the exchange holds of `tide.limit.concurrent`, however it ended.
+  private func releasePlaces() {
+    for key in context.places { worker.stores.concurrency.release(key) }
+    context.places.removeAll()
   }
 
   private func release(_ slot: Slot, _ machine: BindingMachine) {
