@@ -54,6 +54,7 @@ extension Exchange {
     options.choiceCount = context.chat?.n ?? 1
     options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
     options.scratch = worker.dialectScratch
+    options.holdFinishForUsage = lanes != nil && run.has(.onResponseEnd)
     return options
   }
 
@@ -96,17 +97,7 @@ extension Exchange {
       let before = stream.contentEventCount
       let progress = stream.receive(bytes, into: &downstream.output)
       noteTokens(stream.contentEventCount &- before)
-      switch progress {
-      case .streaming:
-        if !downstream.output.isEmpty { downstream.outputChanged() }
-        if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
-      case .complete: answerIsWhole(stream)
-      case .cut:
-        outcome = .cut
-        abandonUpstream()
-        answerIsWhole(stream)
-      case .failed(let failure): streamFailed(stream, failure)
-      }
+      follow(progress, of: stream)
     case .whole:
       assembly.append(contentsOf: bytes)
       upstream?.returnCredit(bytes.count)
@@ -133,6 +124,22 @@ extension Exchange {
     }
   }
 
+  /// Acts on where a stream stands after some of its bytes.
+  func follow(_ progress: StreamProgress, of stream: AnswerStream) {
+    switch progress {
+    case .streaming:
+      if !downstream.output.isEmpty { downstream.outputChanged() }
+      if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    case .waiting: holdAnswer(stream)
+    case .complete: answerIsWhole(stream)
+    case .cut:
+      outcome = .cut
+      abandonUpstream()
+      answerIsWhole(stream)
+    case .failed(let failure): streamFailed(stream, failure)
+    }
+  }
+
   /// The upstream has sent everything.
   func upstreamBodyIsWhole() {
     switch body {
@@ -140,6 +147,7 @@ extension Exchange {
     case .events(let stream):
       switch stream.receiveEnd(into: &downstream.output) {
       case .complete, .streaming: answerIsWhole(stream)
+      case .waiting: holdAnswer(stream)
       case .cut:
         outcome = .cut
         answerIsWhole(stream)
@@ -196,11 +204,14 @@ extension Exchange {
     }
   }
 
-  private func judgeWholeBody() {
-    guard let upstreamHead else { return fail(.upstreamMalformed) }
+  func judgeWholeBody() {
     let whole = AnswerBody(dialect, options: streamOptions())
     let bytes: [UInt8]
-    switch whole.transform(assembly) {
+    lanes?.eventBegins()
+    let outcomeOfBody = whole.transform(assembly)
+    if let lanes, lanes.isWaiting { return holdBody() }
+    lanes?.eventEnded()
+    switch outcomeOfBody {
     case .failed(let failure): return fail(failure == .policy ? .policyFailed : .upstreamMalformed)
     case .cut(let edited):
       outcome = .cut
@@ -208,6 +219,13 @@ extension Exchange {
     case .body(let edited): bytes = edited
     }
     usage = whole.usage
+    context.usage = usage
+    follow(run.runResponseEnd(), .body(bytes))
+  }
+
+  /// Sends an answer that policies have seen whole.
+  func sendWholeBody(_ bytes: [UInt8]) {
+    guard let upstreamHead else { return fail(.upstreamMalformed) }
     var headers = ForwardedHeaders.response(upstreamHead.headers)
     headers.remove("content-encoding")
     sendHead(upstreamHead.status, headers, contentLength: bytes.count)
@@ -232,7 +250,7 @@ extension Exchange {
     rearmTimer()
   }
 
-  private func noteTokens(_ count: Int) {
+  func noteTokens(_ count: Int) {
     guard count > 0 else { return }
     tokensOut &+= count
     if lastTokenAt == .zero {

@@ -12,6 +12,8 @@ extension Exchange {
     /// The attempt brought no response: the failure, and whether the gateway's own rules try again.
     case attempt(LocalFailure, Bool)
     case response
+    /// The whole answer as it is to go out.
+    case body([UInt8])
   }
 
   /// Acts on what a phase of policies decided; where a hook waits, as soon as it has ended.
@@ -34,6 +36,8 @@ extension Exchange {
     switch (decision, step) {
     case (.proceed, _), (.identity, _): proceed(step)
     case (.retry(let plan), _): retry(plan, step)
+    // There is no stream to cut: what was to be cut is not given out at all.
+    case (.cut, .body): finish(with: .deny(Self.withheld))
     default:
       // Whatever ends the chain here makes the upstream's answer useless.
       abandonUpstream()
@@ -49,6 +53,7 @@ extension Exchange {
     case .unparsed: relayUnparsed()
     case .attempt(let failure, let willRetry): repeatOrFail(failure, willRetry)
     case .response: responseBegins()
+    case .body(let bytes): sendWholeBody(bytes)
     }
   }
 
@@ -69,9 +74,42 @@ extension Exchange {
     if phase == .responding, heldReset != nil { upstreamDied(.truncated) }
   }
 
+  private static let withheld = Denial(
+    status: 403, code: "content_filter", message: "A policy withheld the answer.")
+
+  // MARK: Answers
+
+  /// A hook of the stream waits: what it was given stays with it, and what comes stays here.
+  func holdAnswer(_ stream: AnswerStream) {
+    if !downstream.output.isEmpty { downstream.outputChanged() }
+    hold { [unowned self] in
+      let before = stream.contentEventCount
+      let progress = stream.resume(into: &downstream.output)
+      noteTokens(stream.contentEventCount &- before)
+      follow(progress, of: stream)
+    }
+  }
+
+  /// The same for an answer that is judged whole: it is judged again, and what was decided stays so.
+  func holdBody() { hold { [unowned self] in judgeWholeBody() } }
+
+  private func hold(_ goOn: @escaping () -> Void) {
+    phase = .waiting
+    rearmTimer()
+    lanes?.onReady = { [unowned self] in
+      guard phase == .waiting else { return }
+      phase = .responding
+      lastActivity = worker.io.now
+      rearmTimer()
+      goOn()
+      takeUpHeld()
+    }
+  }
+
   /// Nobody waits any more: what would have followed is forgotten.
   func stopWaiting() {
     run.abandon()
+    lanes?.abandon()
     if let retryTimer { worker.policyTimers.cancel(retryTimer) }
     retryTimer = nil
     held = ByteQueue()

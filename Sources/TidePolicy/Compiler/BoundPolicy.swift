@@ -37,6 +37,12 @@ struct BoundPolicy: Sendable {
 
   func failureAction(_ hook: HookName) -> PolicyBinding.FailureAction { failure[Int(hook.rawValue)] }
 
+  /// CPU time of one call of a hook that waits, in nanoseconds: `on_segment` then gets what the other coroutines get.
+  func cpuBudget(_ hook: HookName) -> UInt64 {
+    let budget = manifest.budgets.cpu(hook)
+    return hook == .onSegment ? max(budget, manifest.budgets.cpu(.onRequest)) : budget
+  }
+
   /// Whether host functions that wait are legal in the hook.
   func mayWait(_ hook: HookName) -> Bool { hook.mayWait || hook == .onSegment && manifest.segmentWaits }
 

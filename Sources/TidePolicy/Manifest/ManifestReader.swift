@@ -80,7 +80,7 @@ struct ManifestReader {
     }
     for entry in entries where entry.key != "unit" {
       if entry.key == "wait" {
-        if entry.value != .boolean(false) { problems.append("segment.wait is not supported yet by this version") }
+        if case .boolean = entry.value {} else { problems.append("segment.wait must be true or false") }
       } else {
         problems.append("unknown key segment.\(entry.key)" + SchemaReader.suggestion(entry.key, ["unit", "wait"]))
       }

@@ -158,7 +158,7 @@ final class HookWait {
     coroutine.finish(result)
   }
 
-  private var budget: UInt64 { machine.binding.manifest.budgets.cpu(hook) }
+  private var budget: UInt64 { machine.binding.cpuBudget(hook) }
   private var budgetLeft: UInt64 { budget > spentNs ? budget - spentNs : 0 }
 
   /// Runs a piece of the hook with its frame in place.

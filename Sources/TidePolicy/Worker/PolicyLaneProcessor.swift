@@ -22,6 +22,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
+  /// Where a hook of this exchange may wait: the calls of the event in hand.
+  private(set) var waiting: LaneWaiting?
 
   struct Lane {
     var id: LaneID
@@ -37,6 +39,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
     hasFilters = machines.contains { $0.binding.filters != nil }
     isFirstByteSent = run.context.isStreaming
     super.init()
+    if machines.contains(where: \.binding.manifest.segmentWaits) || run.has(.onResponseEnd) {
+      waiting = LaneWaiting(self)
+    }
   }
 
   deinit {
@@ -51,12 +56,15 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep
   {
+    if let waiting { return waiting.call(lane, text, isEnd: false, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
   }
 
   override public func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
+    // What may be held for a second by a judge is not let go early by a clock.
+    guard waiting == nil else { return .proceed }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -64,7 +72,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   override public var releaseTime: MonotonicTime? {
-    guard hasFilters else { return nil }
+    guard hasFilters, waiting == nil else { return nil }
     var first: MonotonicTime?
     for lane in lanes where !lane.hasEnded {
       for stage in lane.stages {
@@ -76,6 +84,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   override public func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
+    if let waiting { return waiting.call(lane, UnsafeRawBufferPointer(start: nil, count: 0), isEnd: true, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     lanes[index].hasEnded = true
@@ -85,13 +94,38 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return step
   }
 
+  override public func answerEnd(_ usage: TokenUsage) -> LaneStep {
+    run.context.usage = usage
+    return waiting?.answerEnd() ?? .proceed
+  }
+
+  /// Notes that a lane gets no more text.
+  func noteEnded(_ lane: Int) { lanes[lane].hasEnded = true }
+
+  // MARK: Waiting
+
+  override public var mayWait: Bool { waiting != nil }
+  override public var isWaiting: Bool { waiting?.isWaiting ?? false }
+  override public func eventBegins() { waiting?.eventBegins() }
+  override public func eventEnded() { waiting?.eventEnded() }
+
+  /// Told when what `isWaiting` has an answer: the event can be handled again.
+  public var onReady: (() -> Void)? {
+    get { waiting?.onReady }
+    set { waiting?.onReady = newValue }
+  }
+
+  /// Nobody wants the answer any more that a hook waits for.
+  public func abandon() { waiting?.cancel() }
+
   /// Gives back what the lanes hold in the machines.
   func end() {
+    waiting?.cancel()
     for lane in lanes { for stage in lane.stages { stage.release() } }
     lanes = []
   }
 
-  private func indexOfLane(_ id: LaneID) -> Int {
+  func indexOfLane(_ id: LaneID) -> Int {
     if lastLane < lanes.count, lanes[lastLane].id == id { return lastLane }
     if let known = lanes.firstIndex(where: { $0.id == id }) {
       lastLane = known
@@ -159,7 +193,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
     } else {
       out.append(text)
     }
-    guard isEnd, step == .proceed, hooks.contains(.onLaneEnd) else { return step }
+    // A unit that waits is judged before the lane's end.
+    let isHeld = stage.machine.binding.manifest.segmentWaits && stage.segmenter != nil
+    guard isEnd, step == .proceed, hooks.contains(.onLaneEnd), !isHeld else { return step }
     return laneEnded(stage, lanes[lane].id, into: &out)
   }
 
@@ -274,7 +310,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   /// The cut that a verdict asks for, or why the verdict is none for a lane.
-  private func accept(_ stage: LaneStage, _ hook: HookName, _ opaque: LuaOpaque) -> LuaFailure? {
+  func accept(_ stage: LaneStage, _ hook: HookName, _ opaque: LuaOpaque) -> LuaFailure? {
     guard let verdict = stage.machine.host.verdict(opaque) else {
       return failure(stage, hook, "returned a verdict that was made in another call")
     }
@@ -322,6 +358,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
   ) -> LaneStep {
     guard stage.machine.mayRun(.onSegment), stage.state != nil else {
       return refused(stage, .onSegment, text, into: &out)
+    }
+    if let waiting, stage.machine.binding.manifest.segmentWaits {
+      waiting.collect(stage, text, isEnd: isEnd)
+      return .proceed
     }
     var step = LaneStep.proceed
     stage.segmenter?.pointee.feedBatch(text) { buffer, pieces in
@@ -401,7 +441,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return step
   }
 
-  private func laneEnded(_ stage: LaneStage, _ id: LaneID, into out: inout ByteQueue) -> LaneStep {
+  func laneEnded(_ stage: LaneStage, _ id: LaneID, into out: inout ByteQueue) -> LaneStep {
     let empty = UnsafeRawBufferPointer(start: nil, count: 0)
     let machine = stage.machine
     if stage.epoch != machine.epoch, let refusal = prepare(stage, id, empty, into: &out) { return refusal }

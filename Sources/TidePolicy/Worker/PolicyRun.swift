@@ -139,7 +139,7 @@ public final class PolicyRun {
     fixBindings()
     if let processor { return processor }
     let stages = active.reversed().filter { !worker.machines[$0].binding.hooks.isDisjoint(with: .lanes) }
-    guard !stages.isEmpty, !hasEnded else { return nil }
+    guard !stages.isEmpty || has(.onResponseEnd), !hasEnded else { return nil }
     let made = PolicyLaneProcessor(run: self, stages: stages)
     processor = made
     return made
@@ -363,18 +363,13 @@ public final class PolicyRun {
   // MARK: Waiting
 
   private func startWaiting(_ machine: BindingMachine, _ hook: HookName, _ token: LuaToken) -> HookResult {
-    let wish = machine.host.wanted
-    machine.host.wanted = nil
-    let frame = machine.host.suspend()
-    guard let means = machine.means, let wish else {
-      machine.machine.cancel(token)
-      let failure = LuaFailure(
-        kind: .error, message: "\(hook.name) waits, which nothing here can", file: machine.binding.source.path)
-      machine.failed(hook, failure, exchangeID: context.id)
+    let wait: HookWait
+    do throws(LuaFailure) {
+      wait = try beginWait(machine, hook, token)
+    } catch {
+      machine.failed(hook, error, exchangeID: context.id)
       return .failed(machine.binding.failureAction(hook))
     }
-    let wait = HookWait(machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means)
-    wait.begin(token, wish)
     if let outcome = wait.outcome { return finish(wait, outcome) }
     if hook == .onLog {
       logWaits.append(wait)
@@ -391,6 +386,21 @@ public final class PolicyRun {
       wait.onEnd = { [unowned self, unowned wait] outcome in waitEnded(wait, outcome) }
     }
     return .waiting
+  }
+
+  /// Begins to wait for a hook that yielded; it may have ended already.
+  func beginWait(_ machine: BindingMachine, _ hook: HookName, _ token: LuaToken) throws(LuaFailure) -> HookWait {
+    let wish = machine.host.wanted
+    machine.host.wanted = nil
+    let frame = machine.host.suspend()
+    guard let means = machine.means, let wish else {
+      machine.machine.cancel(token)
+      throw LuaFailure(
+        kind: .error, message: "\(hook.name) waits, which nothing here can", file: machine.binding.source.path)
+    }
+    let wait = HookWait(machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means)
+    wait.begin(token, wish)
+    return wait
   }
 
   /// Judges a wait that has ended.
