@@ -1,4 +1,5 @@
 import TideCore
+import TideDialects
 import TidePolicy
 
 /// What policies make an exchange wait for, and how it goes on.
