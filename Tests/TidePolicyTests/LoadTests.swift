@@ -35,8 +35,6 @@ import TideCore
 
   @Test(arguments: [
     ("return { on_tool_call = function() end }", "on_tool_call"),
-    ("return { on_response_end = function() end }", "on_response_end"),
-    ("return { segment = { unit = 'word', wait = true }, on_segment = function() end }", "segment.wait"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
   ])
