@@ -22,12 +22,10 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   let io: Worker
   let index: Int
-  private let workerCount: Int
   let metrics: WorkerMetrics
   let log: GatewayLog
   let dialectScratch = DialectScratch()
   let startedWallSeconds: Int
-  private let resolver: EndpointResolver
   private(set) var current: WorkerGeneration
   /// Generations that still have exchanges, the current one included.
   private var generations: [WorkerGeneration] {
@@ -42,20 +40,29 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var retired: [EndpointPool] = []
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
-  private var identifiers = ExchangeIdentifiers()
+  private var identifiers: ExchangeIdentifiers
+  /// Makes the pool of an endpoint; a rehearsal makes scripted ones.
+  private let makePool: (Endpoint, TLSClientContext?) -> EndpointPool
+  /// Told of each exchange that has ended.
+  var onSettled: ((AccessRecord) -> Void)?
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
   init(
     io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
-    log: GatewayLog
+    log: GatewayLog, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
+    makePool: ((Endpoint, TLSClientContext?) -> EndpointPool)? = nil
   ) {
     self.io = io
     index = io.index
-    self.workerCount = workerCount
     self.metrics = metrics
     self.log = log
-    self.resolver = EndpointResolver(resolver: resolver)
+    self.identifiers = identifiers
+    let resolver = EndpointResolver(resolver: resolver)
+    self.makePool =
+      makePool ?? { endpoint, tls in
+        EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
+      }
     current = generation
     generations = [generation]
     collected = generation.policies.hasMachines ? [generation.policies] : []
@@ -85,6 +92,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   // MARK: Requests
 
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
+    var client = ExchangeContext.Client()
+    client.ip = connection.peerAddress.host
+    client.port = Int(connection.peerAddress.port)
+    client.isTLS = connection.isTLS
+    client.protocolName = Self.protocolName(connection)
+    serve(head, on: stream, from: client, listener: connection.listenerName, endStream: endStream)
+  }
+
+  /// - Parameter identity: who the client is, where that is known before any policy looks.
+  func serve(
+    _ head: RequestHead, on stream: HTTPStream, from client: ExchangeContext.Client, listener: String,
+    identity: Identity? = nil, endStream: Bool
+  ) {
     let generation = current
     let id = identifiers.next()
     let path: CanonicalPath
@@ -92,11 +112,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     case .success(let made): path = made
     case .failure:
       return refuse(
-        head, stream, of: connection, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
+        head, stream, from: client, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
     if io.loopLagMs > Self.shedLagMs {
       metrics.recordShed("loop_lag")
-      return refuse(head, stream, of: connection, .overloaded, id: id)
+      return refuse(head, stream, from: client, .overloaded, id: id)
     }
     let host = Self.hostName(head.authority)
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
@@ -106,16 +126,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       ? routes.firstMatch(head, path: path.path, host: host)
       : routes.firstMatch(head, path: path.path, host: host, model: nil)
     guard let route else {
-      return refuse(head, stream, of: connection, .notFound, id: id)
+      return refuse(head, stream, from: client, .notFound, id: id)
     }
     var head = head
     head.path = path.target
     let context = ExchangeContext(id: id, request: head)
-    context.client.ip = connection.peerAddress.host
-    context.client.port = Int(connection.peerAddress.port)
-    context.client.isTLS = connection.isTLS
-    context.client.protocolName = Self.protocolName(connection)
-    context.listener = connection.listenerName
+    context.client = client
+    context.listener = listener
+    context.auth = identity
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
@@ -138,7 +156,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
   private func refuse(
-    _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
+    _ head: RequestHead, _ stream: HTTPStream, from client: ExchangeContext.Client, _ failure: LocalFailure, id: String
   ) {
     metrics.recordRefused(failure.code ?? "refused")
     let dialect = Dialect(path: String(head.path.prefix { $0 != "?" }), headers: head.headers)
@@ -158,11 +176,12 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status
-    record.clientAddress = connection.peerAddress.host
-    record.clientProtocol = Self.protocolName(connection)
+    record.clientAddress = client.ip
+    record.clientProtocol = client.protocolName
     record.generation = current.generation.number
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
   }
 
   static func protocolName(_ connection: HTTPServerConnection) -> String {
@@ -172,6 +191,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func settled(_ exchange: Exchange, record: AccessRecord) {
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
     let last = exchanges.removeLast()
     if last !== exchange {
       last.position = exchange.position
@@ -191,8 +211,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     guard let cluster = generation.generation.clusters[cluster] else { return [] }
     return cluster.endpoints.map { endpoint in
       if let pool = pools[endpoint] { return pool }
-      let pool = EndpointPool(
-        endpoint: endpoint, worker: io, tls: cluster.tls, workerCount: workerCount, resolver: resolver)
+      let pool = makePool(endpoint, cluster.tls)
       pools[endpoint] = pool
       return pool
     }

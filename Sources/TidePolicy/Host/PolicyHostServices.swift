@@ -12,6 +12,8 @@ public struct PolicyHostServices: Sendable {
   public var now: @Sendable () -> MonotonicTime
   /// Milliseconds since 1970.
   public var wallClockMs: @Sendable () -> Double
+  /// What `os.time` and its like tell, in nanoseconds since 1970; 0 is the system's clock.
+  public var scriptClockNs: @Sendable () -> UInt64 = { 0 }
 
   public init(
     sha256: @escaping @Sendable (UnsafeRawBufferPointer) -> [UInt8],
