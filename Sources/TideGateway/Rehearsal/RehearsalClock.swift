@@ -17,6 +17,9 @@ final class RehearsalClock: Sendable {
   /// Since 1970.
   var wallNs: UInt64 { Self.wallBeginning &+ elapsedNs }
 
+  /// Sets the clock for another run, back too: only while nothing runs on it.
+  func restart(elapsedNs: UInt64) { elapsed.store(elapsedNs, ordering: .relaxed) }
+
   /// Moves the clock on; an instant that has passed changes nothing.
   func advance(to instant: MonotonicTime) {
     let wanted = instant.nanoseconds(since: MonotonicTime(nanoseconds: Self.beginning))

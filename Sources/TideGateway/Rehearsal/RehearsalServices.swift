@@ -8,6 +8,12 @@ final class RehearsalServices: Sendable {
 
   init(clock: RehearsalClock) { self.clock = clock }
 
+  /// Forgets all, for another run.
+  func restart() {
+    clock.restart(elapsedNs: 0)
+    entries.withLock { $0.removeAll() }
+  }
+
   /// What was logged so far, in order.
   var log: [PolicyLogEntry] { entries.withLock { $0 } }
 
