@@ -62,7 +62,9 @@ struct Invariant {
     }
     base.isStreamed = true
     if options.aspects.contains(.lines) { try checkLines(base) }
-    if options.aspects.contains(.tools), dialect == .openAI, result.chat.replies.contains(where: { !$0.toolCalls.isEmpty }) {
+    if options.aspects.contains(.tools), dialect == .openAI,
+      result.chat.replies.contains(where: { !$0.toolCalls.isEmpty })
+    {
       base.interleavesTools = true
       for deltas in [Delivery.Deltas.asWritten, .each(1), .each(3)] {
         base.deltas = deltas
@@ -101,11 +103,12 @@ struct Invariant {
       try check(delivery)
       delivery.deltas = base.deltas
     }
-    let byteCount = result.chat.replies.map { reply in
-      UpstreamTranscript.play(reply, base, model: result.chat.model).steps.reduce(0) { sum, step in
-        if case .bytes(let bytes) = step { sum + bytes.count } else { sum }
-      }
-    }.max() ?? 0
+    let byteCount =
+      result.chat.replies.map { reply in
+        UpstreamTranscript.play(reply, base, model: result.chat.model).steps.reduce(0) { sum, step in
+          if case .bytes(let bytes) = step { sum + bytes.count } else { sum }
+        }
+      }.max() ?? 0
     for offset in Self.offsets(byteCount) {
       delivery.reads = .at(offset)
       try check(delivery)
@@ -129,7 +132,9 @@ struct Invariant {
 
   /// Streams that break off: of each the client must have a beginning of the answer, and be told.
   private mutating func checkEndings(_ base: Delivery) throws(TestProblem) {
-    guard let reply = result.chat.replies.last, reply.status < 400, reply.failure == nil, reply.body == nil else { return }
+    guard let reply = result.chat.replies.last, reply.status < 400, reply.failure == nil, reply.body == nil else {
+      return
+    }
     var delivery = base
     delivery.deltas = .each(2)
     let count = UpstreamTranscript.streamEvents(reply, delivery, model: result.chat.model).count
@@ -175,7 +180,8 @@ struct Invariant {
       try checkWhole(answer, delivery, client)
       if record.outcome != outcome {
         throw TestProblem(
-          failure(delivery, LuaDifference.between(.text(record.outcome), .text(outcome), path: "outcome")!, client, nil))
+          failure(delivery, LuaDifference.between(.text(record.outcome), .text(outcome), path: "outcome")!, client, nil)
+        )
       }
     }
   }
@@ -199,7 +205,8 @@ struct Invariant {
       guard !whole.starts(with: came) else { continue }
       throw TestProblem(
         failure(
-          delivery, "what came before the end is no beginning of the whole answer:\n  "
+          delivery,
+          "what came before the end is no beginning of the whole answer:\n  "
             + LuaDifference.strings(came, whole), client, nil))
     }
   }
@@ -214,9 +221,12 @@ struct Invariant {
     try differ(.integer(Int64(client.status)), .integer(Int64(result.client.status)), "status")
     try differ(.text(answer.error?.message ?? ""), .text(reference.error?.message ?? ""), "error.message")
     guard reference.error == nil else { return }
-    if delivery.choices > 1 { try differ(.integer(Int64(answer.choices.count)), .integer(Int64(delivery.choices)), "choices") }
+    if delivery.choices > 1 {
+      try differ(.integer(Int64(answer.choices.count)), .integer(Int64(delivery.choices)), "choices")
+    }
     for (index, choice) in answer.choices.enumerated() {
-      let own = result.chat.choices > 1 && index < reference.choices.count ? reference.choices[index] : reference.choices[0]
+      let own =
+        result.chat.choices > 1 && index < reference.choices.count ? reference.choices[index] : reference.choices[0]
       let name = delivery.choices > 1 ? "texts[\(index + 1)]" : "text"
       try differ(.text(choice.text), .text(own.text), name)
       try differ(.text(choice.refusal), .text(own.refusal), "refusal")
@@ -257,7 +267,8 @@ struct Invariant {
     switch (delivery.deltas, delivery.reads) {
     case (.at(let offset), _):
       guard let text = result.chat.replies.last?.text, offset <= text.count else { return nil }
-      return "\"\(LuaDifference.quoted(text[..<offset].suffix(60)))|\(LuaDifference.quoted(text[offset...].prefix(60)))\""
+      return
+        "\"\(LuaDifference.quoted(text[..<offset].suffix(60)))|\(LuaDifference.quoted(text[offset...].prefix(60)))\""
     case (_, .at(let offset)):
       let bytes = sent(delivery)
       guard offset <= bytes.count else { return nil }
@@ -269,8 +280,10 @@ struct Invariant {
 
   /// A transcript, line by line; a long one without its middle.
   private static func indented(_ bytes: [UInt8]) -> String {
-    var lines = String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
-      .split(separator: "\n").map { $0.count > 240 ? $0.prefix(240) + "..." : $0 }
+    let text = String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
+    var lines = text.split(separator: "\n").map { line in
+      line.utf8.count > 240 ? String(line.prefix(240)) + "..." : String(line)
+    }
     if lines.count > 24 {
       let left = lines.count - 20
       lines = lines.prefix(10) + ["... \(left) lines ..."] + lines.suffix(10)

@@ -36,7 +36,8 @@ enum LuaDifference {
   }
 
   private static func member(_ key: LuaValue) -> String {
-    if let text = key.text, !text.isEmpty, text.utf8.allSatisfy({ $0 == 0x5F || $0 &- 0x30 < 10 || $0 | 0x20 &- 0x61 < 26 })
+    if let text = key.text, !text.isEmpty,
+      text.utf8.allSatisfy({ $0 == 0x5F || $0 &- 0x30 < 10 || $0 | 0x20 &- 0x61 < 26 })
     {
       return "." + text
     }
@@ -80,7 +81,8 @@ enum LuaDifference {
     case .string(let bytes): return "\"\(quoted(bytes[...].prefix(200)))\(bytes.count > 200 ? "..." : "")\""
     case .array(let elements):
       guard depth < 4 else { return "{...}" }
-      return elements.isEmpty ? "{}" : "{ " + elements.prefix(20).map { shown($0, depth: depth + 1) }.joined(separator: ", ") + " }"
+      return elements.isEmpty
+        ? "{}" : "{ " + elements.prefix(20).map { shown($0, depth: depth + 1) }.joined(separator: ", ") + " }"
     case .map(let entries):
       guard depth < 4 else { return "{...}" }
       let members = entries.prefix(20).map { key, value in

@@ -51,6 +51,8 @@ final class PolicyTestHost: LuaHost {
 
   private let source: PolicySource?
   private(set) var declared: [Declared] = []
+  /// The last message that was raised, whole: the machine keeps only the beginning of a long one.
+  var raised = ""
   /// Left behind by the function that suspended a test.
   var operation: Operation?
   private var gateways = LuaHandleTable<TestGateway>(kind: Kind.gateway.rawValue)
@@ -98,6 +100,7 @@ final class PolicyTestHost: LuaHost {
     do throws(TestProblem) {
       return try run(function, arguments)
     } catch {
+      raised = error.message
       return .raise(error.message)
     }
   }
@@ -105,28 +108,28 @@ final class PolicyTestHost: LuaHost {
   private func run(_ function: Function, _ arguments: LuaArguments) throws(TestProblem) -> HostCallStatus {
     switch function {
     case .test: return try declare(arguments)
-    case .eq: return equal(arguments)
+    case .eq: try equal(arguments)
     case .ok:
       let value = arguments[0].value
       if value.isNil || value.booleanValue == false {
-        return .raise(arguments[1].text ?? "expected something true, but came \(LuaDifference.shown(value))")
+        throw TestProblem(arguments[1].text ?? "expected something true, but came \(LuaDifference.shown(value))")
       }
-      return .ok
     case .log:
       printed.append((0..<arguments.count).map { LuaDifference.shown(arguments[$0].value) }.joined(separator: " "))
-      return .ok
     case .gateway: return wait(.gateway(arguments[0].value))
     case .chat:
       guard let gateway = arguments[0].object.flatMap({ gateways[$0] }) else { return .stale }
       return wait(.chat(gateway, try ChatCase(arguments[1].value)))
     case .matches:
       guard arguments[0].text != nil, let pattern = arguments[1].text else {
-        throw TestProblem("matches: expected a string and a pattern, but came \(LuaDifference.shown(arguments[0].value))")
+        throw TestProblem(
+          "matches: expected a string and a pattern, but came \(LuaDifference.shown(arguments[0].value))")
       }
       return wait(
         .matches(
           text: .value(arguments[0].value), pattern: .value(arguments[1].value),
-          message: "expected something that matches \"\(pattern)\"\n  but came \(LuaDifference.shown(arguments[0].value))"))
+          message:
+            "expected something that matches \"\(pattern)\"\n  but came \(LuaDifference.shown(arguments[0].value))"))
     case .raises:
       guard let body = arguments[0].function else { throw TestProblem("raises: expected a function") }
       return wait(.raises(body, pattern: arguments[1].text))
@@ -151,6 +154,7 @@ final class PolicyTestHost: LuaHost {
       }
       return wait(.invariant(result, try InvariantOptions(arguments[1].value)))
     }
+    return .ok
   }
 
   private func wait(_ operation: Operation) -> HostCallStatus {
@@ -168,9 +172,9 @@ final class PolicyTestHost: LuaHost {
     return .ok
   }
 
-  private func equal(_ arguments: LuaArguments) -> HostCallStatus {
-    guard let difference = LuaDifference.between(arguments[0].value, arguments[1].value) else { return .ok }
-    return .raise((arguments[2].text.map { $0 + "\n  " } ?? "") + difference)
+  private func equal(_ arguments: LuaArguments) throws(TestProblem) {
+    guard let difference = LuaDifference.between(arguments[0].value, arguments[1].value) else { return }
+    throw TestProblem((arguments[2].text.map { $0 + "\n  " } ?? "") + difference)
   }
 
   override func get(_ object: LuaHandle, field: Int32, results: inout LuaResults) -> HostCallStatus {

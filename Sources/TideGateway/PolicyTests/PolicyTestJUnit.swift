@@ -9,14 +9,16 @@ public enum PolicyTestJUnit {
 
   private static func suite(_ file: PolicyTestReport.File) -> String {
     let failures = file.tests.count { $0.failure != nil }
-    var text = "  <testsuite name=\"\(escaped(file.policy))\" file=\"\(escaped(file.path))\" tests=\"\(file.tests.count)\""
+    var text =
+      "  <testsuite name=\"\(escaped(file.policy))\" file=\"\(escaped(file.path))\" tests=\"\(file.tests.count)\""
     text += " failures=\"\(failures)\" errors=\"\(file.problem == nil ? 0 : 1)\" time=\"\(seconds(file.tests))\">\n"
     if let problem = file.problem {
       text += "    <testcase classname=\"\(escaped(file.policy))\" name=\"(loading)\">"
       text += "<error message=\"\(escaped(problem.message))\">\(escaped("\(problem)"))</error></testcase>\n"
     }
     for test in file.tests {
-      text += "    <testcase classname=\"\(escaped(file.policy))\" name=\"\(escaped(test.name))\" time=\"\(seconds([test]))\""
+      text +=
+        "    <testcase classname=\"\(escaped(file.policy))\" name=\"\(escaped(test.name))\" time=\"\(seconds([test]))\""
       guard let failure = test.failure else {
         text += "/>\n"
         continue

@@ -34,7 +34,9 @@ final class PolicyTestRun {
   /// - Returns: what it failed with; nil when it passed.
   func run(_ function: LuaFunction) -> LuaFailure? {
     defer { host.testEnds() }
-    return finish([{ [self] in start(helpers.run, function, nil) }])[0]
+    guard var failure = finish([{ [self] in start(helpers.run, function, nil) }])[0] else { return nil }
+    if host.raised.hasPrefix(failure.message) { failure.message = host.raised }
+    return failure
   }
 
   private func start(_ run: LuaFunction, _ function: LuaFunction, _ index: Int?) -> LuaOutcome {
@@ -113,6 +115,7 @@ final class PolicyTestRun {
           let value = try perform(operation)
           outcome = machine.resume(token, arguments: [value], budgetNs: Self.budgetNs)
         } catch {
+          host.raised = error.message
           outcome = machine.resume(token, raising: error.message, budgetNs: Self.budgetNs)
         }
       }

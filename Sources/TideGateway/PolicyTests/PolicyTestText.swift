@@ -21,7 +21,8 @@ public enum PolicyTestText {
 
   public static func summary(_ report: PolicyTestReport) -> String {
     let failed = report.failureCount
-    let tests = "\(report.testCount) test\(report.testCount == 1 ? "" : "s") in \(report.files.count) file\(report.files.count == 1 ? "" : "s")"
+    let tests =
+      "\(report.testCount) test\(report.testCount == 1 ? "" : "s") in \(report.files.count) file\(report.files.count == 1 ? "" : "s")"
     let cases = report.caseCount > 0 ? ", \(report.caseCount) cases of invariants" : ""
     return "\(failed == 0 ? "passed" : "FAILED"): \(tests)\(cases), \(failed) failed"
   }

@@ -1,6 +1,6 @@
+import Glibc
 import TideConfig
 import TideCore
-import TideHTTP
 import TideLua
 import TidePolicy
 
@@ -56,7 +56,8 @@ final class TestGateway {
         let names = folder.sources.map(\.name)
         let hint = nearestName(to: name, among: names).map { "did you mean \($0)?" }
         throw TestProblem(
-          "there is no policy \(name) in \(folder.path) (\(hint ?? "policies there: " + names.joined(separator: ", ")))")
+          "there is no policy \(name) in \(folder.path) (\(hint ?? "policies there: " + names.joined(separator: ", ")))"
+        )
       }
       bindings.append(Self.binding(PolicyValue(binding)))
     }
@@ -66,7 +67,7 @@ final class TestGateway {
       try (table.map("files") ?? []).map { name, content in
         (name, LoadedFile(content: PolicyValue(content).configNode, hash: 0))
       }, uniquingKeysWith: { $1 })
-    root = Self.root(table, bindings, folder: folder.path)
+    root = Self.root(table, bindings, folder: Self.absolute(folder.path))
     switch ConfigurationLoader.load(root, file: file) {
     case .failure(let failure): throw Self.problem(failure.diagnostics)
     case .success(let loaded): configuration = loaded.configuration
@@ -81,6 +82,12 @@ final class TestGateway {
   }
 
   // MARK: Configuration
+
+  private static func absolute(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
 
   private static func binding(_ value: PolicyValue) -> ConfigNode {
     guard let entries = value.entries else { return value.configNode }

@@ -6,7 +6,8 @@ import TidePolicy
 /// What came of one chat, as a test reads it.
 final class TestResult {
   enum Field: String, CaseIterable {
-    case status, headers, text, texts, reasoning, refusal, json, body, error, usage, finish, sent, attempts, logs, outcome
+    case status, headers, text, texts, reasoning, refusal, json, body, error, usage, finish, sent, attempts, logs,
+      outcome
     case toolCalls = "tool_calls"
     case httpCalls = "http_calls"
   }

@@ -69,7 +69,9 @@ extension ReceivedAnswer {
       guard let index = call["index"]?.wholeNumber, (0..<64).contains(index) else {
         return problems.append("a tool call without a usable index")
       }
-      if index > choice.toolCalls.count { problems.append("the tool call \(index) comes before the one in front of it") }
+      if index > choice.toolCalls.count {
+        problems.append("the tool call \(index) comes before the one in front of it")
+      }
       while choice.toolCalls.count <= index { choice.toolCalls.append(ToolCall()) }
       if let id = call["id"]?.text {
         if !choice.toolCalls[index].id.isEmpty { problems.append("the tool call \(index) is named twice") }

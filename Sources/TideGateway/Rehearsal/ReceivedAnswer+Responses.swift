@@ -52,7 +52,6 @@ extension ReceivedAnswer {
     mutating func read(_ json: PolicyValue, _ name: String, _ answer: inout ReceivedAnswer) {
       let type = json["type"]?.text ?? ""
       if type != name { answer.breach("the event \(name) says that its type is \(type)") }
-      if type == "error" { return answer.readError(json) }
       if let number = json["sequence_number"]?.wholeNumber {
         if let lastNumber, number != lastNumber + 1 {
           answer.breach("the sequence number \(number) follows \(lastNumber)")
@@ -64,6 +63,7 @@ extension ReceivedAnswer {
       let item = json["output_index"]?.wholeNumber ?? -1
       let part = json["content_index"]?.wholeNumber ?? json["summary_index"]?.wholeNumber ?? 0
       switch type {
+      case "error": answer.readError(json)
       case "response.output_text.delta": delta(json, Place(item: item, part: part, kind: "text"), &answer)
       case "response.refusal.delta": delta(json, Place(item: item, part: part, kind: "refusal"), &answer)
       case "response.function_call_arguments.delta":

@@ -81,7 +81,9 @@ struct ReceivedAnswer {
       return
     }
     readStream(bytes, dialect)
-    if isWhole, !isTerminated, error == nil { breach("the stream ends without its terminal event and without an error") }
+    if isWhole, !isTerminated, error == nil {
+      breach("the stream ends without its terminal event and without an error")
+    }
     if isTerminated, error != nil { breach("the stream has both an error and a terminal event") }
     if isTerminated { checkToolCalls() }
   }
@@ -97,8 +99,10 @@ struct ReceivedAnswer {
         guard case .event(let event) = framer.next(&rest) else { return }
         if event.isComment || event.data.isEmpty { continue }
         eventCount += 1
-        if isTerminated || error != nil { breach("an event follows the end") }
         let name = String(decoding: event.name, as: UTF8.self)
+        // Responses says twice that it failed: to those who look for errors and to those who look for the end.
+        let isSecondWord = name == "response.failed" && dialect == .responses && !isTerminated
+        if isTerminated || error != nil && !isSecondWord { breach("an event follows the end") }
         let isMarker = event.data.elementsEqual("[DONE]".utf8)
         if isMarker, dialect == .openAI {
           chat.end(&self)

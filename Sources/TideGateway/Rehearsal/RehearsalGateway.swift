@@ -157,7 +157,8 @@ final class RehearsalGateway {
   }
 
   private func upstream(for waiter: any PoolWaiter, at endpoint: Endpoint) -> ScriptedUpstream? {
-    guard let exchange = waiter as? Exchange, let client = clients.first(where: { $0.exchangeID == exchange.context.id })
+    guard let exchange = waiter as? Exchange,
+      let client = clients.first(where: { $0.exchangeID == exchange.context.id })
     else { return nil }
     let index = client.attempts.count
     client.attempts.append(RehearsalAttempt(cluster: endpoint.cluster, authority: endpoint.authority))

@@ -33,7 +33,8 @@ public final class PolicyWorker: @unchecked Sendable {
       machines.append(
         try BindingMachine(
           binding, services: blueprint.services, store: stores,
-          seed: (seed ?? MonotonicTime.now().nanoseconds) &+ UInt64(workerIndex), mode: blueprint.isCounted ? .counted : .watchdog
+          seed: (seed ?? MonotonicTime.now().nanoseconds) &+ UInt64(workerIndex),
+          mode: blueprint.isCounted ? .counted : .watchdog
         ))
     }
     self.machines = machines
