@@ -50,7 +50,7 @@ let package = Package(
     .target(
       name: "TideBench",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "TideCore", "TideIO", "TideHTTP1", "TideHTTP2", .product(name: "Histogram", package: "hdrhistogram-swift"),
       ], swiftSettings: swift),
     .target(
       name: "TideGateway",
@@ -71,7 +71,10 @@ let package = Package(
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(
       name: "TideEngineTests",
-      dependencies: ["TideEngine", "TideBench", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+      dependencies: ["TideEngine", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
+    .testTarget(
+      name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideIO", "TideCore"],
+      swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),

@@ -29,12 +29,14 @@ public final class HTTPStream {
   public var lastProgress = MonotonicTime.zero
   /// Bytes the codec took since `lastProgress` was set by the stall rule's owner.
   public var takenByteCount: UInt64 = 0
-  /// The carrier's own notes on this stream; nobody else reads or writes these three.
+  /// The carrier's own notes on this stream; nobody else reads or writes these four.
   public var carrierFlags: UInt32 = 0
   /// Bytes taken in the current `produce` whose `streamTaken` is still to come.
   public var carrierTaken: UInt32 = 0
   /// Body bytes that the peer announced and has not sent yet; -1 when it announced none.
   public var carrierAwaited = -1
+  /// Where the carrier keeps this stream in its list.
+  public var carrierPosition = 0
 
   public init(id: Int32, carrier: StreamCarrier) {
     self.id = id

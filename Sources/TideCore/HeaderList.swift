@@ -36,13 +36,21 @@ public struct HeaderList: Sendable, Equatable {
     bytes.reserveCapacity(byteCount)
   }
 
+  /// Room for all of `list` and for what a message usually gets on top of it.
+  public mutating func reserve(for list: HeaderList) {
+    reserve(fields: list.fields.count + 6, bytes: list.bytes.count + 256)
+  }
+
   /// Appends a field. The name is stored in lower case.
   public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     precondition(name.count <= Int(UInt16.max) && value.count < Int(Int32.max), "a field too long for any limit")
-    let start = UInt32(bytes.count)
-    for byte in name { bytes.append(byte &- 0x41 < 26 ? byte | 0x20 : byte) }
+    let start = bytes.count
+    bytes.append(contentsOf: name)
     bytes.append(contentsOf: value)
-    fields.append(Field(start: start, nameCount: UInt16(name.count), valueCount: UInt32(value.count)))
+    if name.contains(where: { $0 &- 0x41 < 26 }) {
+      for index in start..<start + name.count where bytes[index] &- 0x41 < 26 { bytes[index] |= 0x20 }
+    }
+    fields.append(Field(start: UInt32(start), nameCount: UInt16(name.count), valueCount: UInt32(value.count)))
   }
 
   public mutating func append(_ name: String, _ value: String) {
@@ -65,14 +73,23 @@ public struct HeaderList: Sendable, Equatable {
   }
 
   public func name(at index: Int) -> String {
-    let field = fields[index]
-    return String(decoding: bytes[Int(field.start)..<Int(field.start) + Int(field.nameCount)], as: UTF8.self)
+    withField(at: index) { name, _ in String(decoding: name, as: UTF8.self) }
   }
 
   public func value(at index: Int) -> String {
+    withField(at: index) { _, value in String(decoding: value, as: UTF8.self) }
+  }
+
+  /// Runs `body` with name and value of one field. The buffers are valid inside `body` only.
+  public func withField<R>(at index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> R) -> R {
     let field = fields[index]
-    let start = Int(field.start) + Int(field.nameCount)
-    return String(decoding: bytes[start..<start + Int(field.valueCount)], as: UTF8.self)
+    let start = Int(field.start)
+    let valueStart = start + Int(field.nameCount)
+    return bytes.withUnsafeBytes { block in
+      body(
+        UnsafeRawBufferPointer(rebasing: block[start..<valueStart]),
+        UnsafeRawBufferPointer(rebasing: block[valueStart..<valueStart + Int(field.valueCount)]))
+    }
   }
 
   /// The position of the first field called `name` (lower case), from `start` on.
@@ -92,6 +109,12 @@ public struct HeaderList: Sendable, Equatable {
 
   /// The value of the first field called `name` (lower case).
   public subscript(name: String) -> String? { index(of: name).map { value(at: $0) } }
+
+  /// Whether the first field called `name` (lower case) has a value that begins with `prefix` (lower case), in whatever case.
+  public func begins(_ name: String, with prefix: StaticString) -> Bool {
+    guard let index = index(of: name) else { return false }
+    return withField(at: index) { _, value in value.beginsIgnoringCase(with: prefix) }
+  }
 
   /// All values of `name`, joined with a comma and a space as RFC 9110 section 5.3 allows; nil when there is none.
   public func joined(_ name: String) -> String? {

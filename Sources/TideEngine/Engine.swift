@@ -1,7 +1,7 @@
 import TideCore
 import TideIO
 
-/// A simulated inference engine that speaks OpenAI's API over HTTP/1.1 and HTTP/2 in the clear.
+/// A simulated inference engine that speaks OpenAI's API and Anthropic's Messages over HTTP/1.1 and HTTP/2 in the clear.
 ///
 /// A program of its own as `tidegate engine`, and the upstream of the default configuration: the gateway starts one on a
 /// loopback port and needs no special case for it. Started and stopped by one thread; it runs on workers of its own.

@@ -25,27 +25,27 @@ public struct EngineFaults: Sendable, Equatable {
   public static let help = """
     The model's name says what the engine does. Words are joined with dashes and may follow any name, such as
     lorem-200-die-after-10 or gpt-4o-mini-rate-limited. The header x-engine-faults takes the same words, with commas or
-    dashes between them.
+    dashes between them. /v1/chat/completions, /v1/responses and /v1/messages are answered in their own dialects.
 
       echo                repeat the last user message word by word
       lorem, lorem-200    100 or 200 words of lorem ipsum
       scripted            the engine's script, or the text of the header x-engine-script
       tool-call           call the request's first tool, its arguments cut into pieces (x-engine-script sets them)
-      reasoning           a few words of reasoning_content before the answer
+      reasoning           a few words of reasoning (or thinking) before the answer
       burst               no pause between tokens
       interval-5ms        another pause between tokens; interval-500us too
 
       slow-first-MS       send the response head only after MS milliseconds
       die-after-N         break the connection (HTTP/1.1) or reset the stream (HTTP/2) after N tokens
       die-before-head     the same, before the response head
-      eof-after-N         end properly after N tokens, without finish reason and [DONE]
+      eof-after-N         end properly after N tokens, without finish reason and terminal event
       stall-after-N       fall silent after N tokens
       malformed-after-N   send an event of broken JSON after N tokens, then go on
       error-after-N       send an error event after N tokens, then end
-      no-done             leave out [DONE]
+      no-done             leave out [DONE], response.completed or message_stop
       rate-limited        429 with retry-after: 1
       retry-after-S       another number of seconds; on every refusal
-      overloaded          503
+      overloaded          503; on /v1/messages 529
       status-NNN          another error status
 
     The header x-engine-due: 1 adds to every chunk the instant at which it was due, in nanoseconds of the monotonic clock.

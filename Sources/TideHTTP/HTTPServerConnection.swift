@@ -30,6 +30,9 @@ public final class HTTPServerConnection: HTTPConnection {
       at: worker.now.advanced(byMs: server.settings.openingDeadlineMs), target: self, kind: Self.openingTimer)
   }
 
+  /// The peer's address in words, without its port.
+  public private(set) lazy var peerHost = peerAddress.host
+
   /// The name of the listener it came through.
   public var listenerName: String { server.name }
 

@@ -1,14 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
-extension UnsafeRawBufferPointer {
-  /// Compares with a literal, without making a String of either.
-  func equals(_ literal: StaticString) -> Bool {
-    guard count == literal.utf8CodeUnitCount, let baseAddress else { return false }
-    return memcmp(baseAddress, literal.utf8Start, count) == 0
-  }
-}
+import TideCore
 
 /// What field names mean to the framing. Names are in lower case.
 enum FieldName {
@@ -27,13 +17,16 @@ enum FieldName {
     }
   }
 
-  /// Fields that must not enter the compression table, where their presence could be probed (RFC 7541 section 7.1.3).
-  static func isSecret(_ name: UnsafeRawBufferPointer) -> Bool {
+  /// Fields that stay out of the compression table: secrets, whose presence there could be probed (RFC 7541 section 7.1.3), and
+  /// identifiers that differ in each message, which would only push out what comes again.
+  static func staysOutOfTable(_ name: UnsafeRawBufferPointer) -> Bool {
     switch name.count {
     case 6: name.equals("cookie")
     case 7: name.equals("api-key")
     case 9: name.equals("x-api-key")
-    case 10: name.equals("set-cookie")
+    case 10: name.equals("set-cookie") || name.equals("request-id")
+    case 11: name.equals("traceparent")
+    case 12: name.equals("x-request-id")
     case 13: name.equals("authorization")
     case 14: name.equals("x-goog-api-key")
     case 19: name.equals("proxy-authorization")

@@ -240,7 +240,7 @@ extension HTTP2Session {
     monitor.streamOpened()
     let stream = HTTPStream(id: id, carrier: self)
     if isEnd { stream.flags.insert(.isRemoteEnded) }
-    live.append(stream)
+    hold(stream)
     nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
     switch RequestRules.judge(block, isSecure: settings.isSecure) {
     case .rejected(let status):

@@ -3,6 +3,12 @@ import TideCore
 
 /// The life of streams on this side: handed on once, ended once.
 extension HTTP2Session {
+  /// Keeps a stream alive for nghttp2, whose user data it is, until `streamIsClosed`.
+  func hold(_ stream: HTTPStream) {
+    stream.carrierPosition = live.count
+    live.append(stream)
+  }
+
   /// Hands on the requests of the batch that are still there at its end.
   func dispatchPending() {
     while !pending.isEmpty, closing == nil, !isTerminated {
@@ -53,9 +59,14 @@ extension HTTP2Session {
   /// nghttp2 has forgotten the stream: both ends came, or RST_STREAM did, or GOAWAY left it out.
   func streamIsClosed(id: Int32, code: UInt32) -> Int32 {
     guard let stream = liveStream(id) else { return 0 }
-    if let index = live.lastIndex(where: { $0 === stream }) {
-      live.swapAt(index, live.count - 1)
-      closed.append(live.removeLast())
+    let position = stream.carrierPosition
+    if position < live.count, live[position] === stream {
+      closed.append(stream)
+      let last = live.removeLast()
+      if last !== stream {
+        last.carrierPosition = position
+        live[position] = last
+      }
     }
     if id == foundID { found = nil }
     hasCapacityChanged = true

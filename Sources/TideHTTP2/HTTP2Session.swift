@@ -138,7 +138,7 @@ public final class HTTP2Session: StreamCarrier {
     stream.isHeadSent = true
     stream.flags = endStream ? [.isDispatched, .isLocalEnded] : .isDispatched
     if endStream { stream.outputEnd = .ended }
-    live.append(stream)
+    hold(stream)
     owner.codecNeedsFlush()
     return stream
   }

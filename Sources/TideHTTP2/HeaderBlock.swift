@@ -18,6 +18,10 @@ final class HeaderBlock {
   /// Two fields that must be one differ, or a number is none: 400.
   private(set) var isContradictory = false
 
+  /// What most heads stay under, so that their storage is set aside once.
+  private static let usualFieldCount = 16
+  private static let usualByteCount = 480
+
   private let fieldLimit: Int
   private let sizeLimit: Int
   private var size = 0
@@ -26,6 +30,7 @@ final class HeaderBlock {
   init(fieldLimit: Int, sizeLimit: Int) {
     self.fieldLimit = fieldLimit
     self.sizeLimit = sizeLimit
+    fields.reserve(fields: Self.usualFieldCount, bytes: Self.usualByteCount)
   }
 
   /// Takes a field as nghttp2 decoded and validated it.

@@ -9,14 +9,18 @@ struct HeaderFieldEncoder: ~Copyable {
     var start: Int
     var nameCount: Int
     var valueCount: Int
-    var isSecret: Bool
+    var staysOutOfTable: Bool
   }
+
+  /// Room for the fields that a head has beside its list, without authority and path.
+  private static let pseudoByteCount = 96
 
   private var bytes: [UInt8] = []
   private var fields: [Field] = []
 
   init(_ head: RequestHead) {
-    bytes.reserveCapacity(head.headers.listSize)
+    bytes.reserveCapacity(
+      head.headers.listSize + head.authority.utf8.count + head.path.utf8.count + Self.pseudoByteCount)
     fields.reserveCapacity(head.headers.count + 5)
     append(":method", head.method)
     append(":scheme", head.scheme)
@@ -27,7 +31,7 @@ struct HeaderFieldEncoder: ~Copyable {
   }
 
   init(_ head: ResponseHead) {
-    bytes.reserveCapacity(head.headers.listSize)
+    bytes.reserveCapacity(head.headers.listSize + Self.pseudoByteCount)
     fields.reserveCapacity(head.headers.count + 2)
     append(":status", String(head.status))
     appendFields(head.headers)
@@ -47,7 +51,7 @@ struct HeaderFieldEncoder: ~Copyable {
       guard let base = block.baseAddress else { return body(nil, 0) }
       return withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: fields.count) { vector in
         for (index, field) in fields.enumerated() {
-          let flags = field.isSecret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE
+          let flags = field.staysOutOfTable ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE
           vector.initializeElement(
             at: index,
             to: nghttp2_nv(
@@ -67,7 +71,8 @@ struct HeaderFieldEncoder: ~Copyable {
 
   private mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     let field = Field(
-      start: bytes.count, nameCount: name.count, valueCount: value.count, isSecret: FieldName.isSecret(name))
+      start: bytes.count, nameCount: name.count, valueCount: value.count,
+      staysOutOfTable: FieldName.staysOutOfTable(name))
     bytes.append(contentsOf: name)
     bytes.append(contentsOf: value)
     fields.append(field)

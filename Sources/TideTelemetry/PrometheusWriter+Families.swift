@@ -58,7 +58,7 @@ extension PrometheusWriter {
     family("tidegate_exchanges_total", .counter, "Exchanges by how they ended and the class of their status.")
     for (key, cells) in groups {
       var ended: [ExchangeMetrics.Ending: UInt64] = [:]
-      for cell in cells { ended.merge(cell.ended) { $0 &+ $1 } }
+      for cell in cells { ended.merge(cell.ended.map { ($0.ending, $0.count) }) { $0 &+ $1 } }
       for (ending, count) in ended.sorted(by: {
         ($0.key.outcome, $0.key.statusClass) < ($1.key.outcome, $1.key.statusClass)
       }) {

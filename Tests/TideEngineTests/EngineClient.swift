@@ -16,8 +16,8 @@ struct SeenAnswer: Sendable {
 
   /// The data of each complete event.
   var events: [String] {
-    text.split(separator: "\n\n", omittingEmptySubsequences: true).filter { $0.hasPrefix("data: ") }.map {
-      String($0.dropFirst("data: ".count))
+    text.split(separator: "\n\n", omittingEmptySubsequences: true).compactMap { event in
+      event.split(separator: "\n").last { $0.hasPrefix("data: ") }.map { String($0.dropFirst("data: ".count)) }
     }
   }
 }

@@ -39,7 +39,6 @@ import TideDialects
     #expect(
       try told("return ctx.response.status").contains(
         "ctx.response is not known yet in on_request: it is from on_lane on"))
-    #expect(try told("local c = ctx; return c.filters").contains("ctx.filters is not supported yet by this version"))
     #expect(try told("ctx.model = 'x'").contains("ctx.model is read-only in on_request"))
     #expect(try told("ctx.request.headers.a = 'x'").contains("ctx.request.headers is read-only"))
   }

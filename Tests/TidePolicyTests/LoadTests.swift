@@ -39,14 +39,10 @@ import TideCore
     ("return { on_tool_call = function() end }", "on_tool_call"),
     ("return { on_response_end = function() end }", "on_response_end"),
     ("return { timers = {} , on_log = function() end }", "timers"),
-    ("return { filters = function() end }", "filters"),
-    ("return { hold = { bytes = 1 } }", "hold"),
     ("return { segment = { unit = 'word', wait = true }, on_segment = function() end }", "segment.wait"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
     ("return { on_request = function() return tide.http{} end }", "tide.http"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
-    ("return { on_request = function(ctx) ctx.prompt:mask{} end }", "prompt:mask"),
-    ("local f = tide.filter\nreturn {}", "tide.filter"),
     ("return { schema = { a = { type = 'pattern' } } }", "pattern"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
@@ -55,7 +51,7 @@ import TideCore
   }
 
   @Test func namesInCommentsAndStringsDoNotCount() {
-    #expect(messages("-- tide.http\n--[[ tide.filter ]] local s = 'tide.sleep' .. [[tide.re]]\nreturn {}").isEmpty)
+    #expect(messages("-- tide.http\n--[[ tide.tool ]] local s = 'tide.sleep' .. [[tide.re]]\nreturn {}").isEmpty)
   }
 
   @Test func syntaxErrorsNameFileAndLine() {

@@ -52,7 +52,7 @@ class Row:
 
     def lateness(self, part: str) -> float | None:
         """In milliseconds; None when the system drops the instant at which a token was due."""
-        values = [run["report"]["lateness_us"][part] for run in self.good if run["report"]["lateness_us"]["count"] > 0]
+        values = [late[part] for run in self.good if (late := run["report"].get("lateness_us")) and late["count"] > 0]
         return statistics.median(values) / 1000 if values else None
 
     @property

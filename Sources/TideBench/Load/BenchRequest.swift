@@ -1,21 +1,41 @@
 import TideCore
 
 /// The one request that all streams of a run send.
-struct BenchRequest {
+final class BenchRequest: Sendable {
   let head: RequestHead
   let body: [UInt8]
+  /// The head as an HTTP/2 header block.
+  let block: [UInt8]
 
-  init(_ settings: BenchSettings, _ target: BenchTarget) {
+  /// - Throws: which header field cannot be sent.
+  init(_ settings: BenchSettings, _ target: BenchTarget) throws(Diagnostic) {
     var json =
       "{\"model\":\"\(Self.escaped(settings.model))\",\"stream\":\(settings.kind == .requests ? "false" : "true")"
     if settings.maxTokens > 0 { json += ",\"max_tokens\":\(settings.maxTokens)" }
-    json += ",\"messages\":[{\"role\":\"user\",\"content\":\"\(Self.escaped(settings.prompt))\"}]}"
+    let prompt = Self.escaped(settings.prompt)
+    if target.path.hasSuffix("/completions"), !target.path.hasSuffix("/chat/completions") {
+      json += ",\"prompt\":\"\(prompt)\"}"
+    } else {
+      json += ",\"messages\":[{\"role\":\"user\",\"content\":\"\(prompt)\"}]}"
+    }
     body = Array(json.utf8)
     var headers = HeaderList([("content-type", "application/json"), ("x-engine-due", "1")])
     if !settings.apiKey.isEmpty { headers.append("authorization", "Bearer \(settings.apiKey)") }
+    for (name, value) in settings.headers {
+      guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }),
+        value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+      else { throw Diagnostic(file: "", message: "`\(name): \(value)` is no header field", hint: "write name: value") }
+      headers.set(name.lowercased(), value)
+    }
     head = RequestHead(
       method: "POST", scheme: target.isSecure ? "https" : "http", authority: target.authority, path: target.path,
       headers: headers, contentLength: body.count)
+    block = HeaderBlock.make(head)
+    guard block.count <= FrameReader.payloadLimit else {
+      throw Diagnostic(
+        file: "", message: "the request's header fields take \(block.count) bytes",
+        hint: "an HTTP/2 frame holds \(FrameReader.payloadLimit)")
+    }
   }
 
   private static func escaped(_ text: String) -> String {

@@ -1,62 +1,83 @@
+import Glibc
 import TideCore
-import TideHTTP
+import TideHTTP2
 import TideIO
 
 /// One thread of the load client: opens its share of the connections, keeps every stream busy, counts.
 ///
 /// Unchecked Sendable: other threads only pass it in messages to its own worker, where everything in it is used.
-final class BenchWorker: HTTPClientConnectionOwner, TimerTarget, @unchecked Sendable {
+final class BenchWorker: TimerTarget, @unchecked Sendable {
   private static let tickMs = 20
+  private static let ticksPerSweep = 25
+  private static let connectLimitMs = 10_000
+  /// Before a failed stream or a lost connection is tried again.
+  private static let retryMs = 1000
+  /// A token later than this comes from an engine with another clock.
+  private static let latenessLimitNs: UInt64 = 600_000_000_000
 
-  /// What a connection of the load is: the socket when there is one, and its streams, which outlive it.
+  /// What a connection of the load is: the connection when there is one, and its streams, which outlive it.
   private struct Slot {
-    var connection: HTTPClientConnection?
-    var source: SocketAddress?
-    var streams: [BenchStream] = []
-    /// Streams that wait for room or for their pause after a failure.
+    var connection: BenchConnection?
+    var connectedAt = MonotonicTime.zero
+    var streams: [BenchStream]
+    /// Streams that wait for room.
     var hasIdleStreams = true
+    var isWaiting = false
   }
 
+  let index: Int
   let worker: Worker
-  var tally = BenchTally()
+  let settings: BenchSettings
+  let target: BenchTarget
+  let tls: TLSClientContext?
+  let request: BenchRequest
   let isStreaming: Bool
-  private(set) var isEnding = false
-  private let settings: BenchSettings
-  private let target: BenchTarget
-  private let tls: TLSClientContext?
-  private let head: RequestHead
-  private let body: [UInt8]
-  private var slots: [Slot]
-  private var nextSlot = 0
-  private var startedAt = MonotonicTime.zero
-  private(set) var openStreams = 0
-  /// Slots to look at on the next tick: lost connections, failed streams.
-  private var waiting: [Int] = []
-  private var timer = TimerToken.none
+  /// For the heads of all HTTP/2 connections.
+  let inflater = HeaderInflater()
+  var tally = BenchTally()
+  /// When the bytes that are being read arrived: one look at the clock for all that a read brings.
+  var readAt = MonotonicTime.zero
+  /// Streams with a request under way.
+  var openStreams = 0
+  /// Streams on which an answer has begun to come since they were made.
+  var readyStreams = 0
+  /// The fewest streams that a peer allows on a connection.
+  private(set) var streamLimit = Int.max
 
-  /// - Parameter share: which connections of all this worker opens, by number.
-  init(index: Int, share: [Int], settings: BenchSettings, target: BenchTarget, tls: TLSClientContext?) {
-    worker = Worker(index: index)
+  private var sources: SourceAddresses
+  private var slots: [Slot] = []
+  /// Connections wanted, and how the ramp gets there.
+  private var wantedCount = 0
+  private var rampBegin = MonotonicTime.zero
+  private var rampFrom = 0
+  private var rampNs: UInt64 = 0
+  /// Slots to look at again, and when: lost connections, failed streams. In the order of their times.
+  private var waiting: [(slot: Int, at: MonotonicTime)] = []
+  private var timer = TimerToken.none
+  private var tickCount = 0
+  private var isEnding = false
+
+  init(index: Int, settings: BenchSettings, target: BenchTarget, request: BenchRequest, tls: TLSClientContext?) {
+    self.index = index
     self.settings = settings
     self.target = target
+    self.request = request
     self.tls = tls
+    worker = Worker(index: index)
     isStreaming = settings.kind != .requests
-    let request = BenchRequest(settings, target)
-    head = request.head
-    body = request.body
-    slots = share.map { Slot(source: target.source(of: $0, outOf: settings.connections)) }
-    for slot in slots.indices {
-      slots[slot].streams = (0..<settings.streamsPerConnection).map { _ in BenchStream(owner: self, slot: slot) }
-    }
+    sources = SourceAddresses(for: target.address, connections: settings.connections.max() ?? 0)
   }
 
-  /// Streams when all are open.
-  var streamCount: Int { slots.count * settings.streamsPerConnection }
+  // MARK: From the control thread's messages
 
-  // MARK: On the worker's thread
-
-  func begin() {
-    startedAt = worker.now
+  /// Goes to so many connections of the whole client, of which this worker has its share, evenly over `rampMs`.
+  func ramp(to total: Int, overMs rampMs: Int) {
+    wantedCount = (total - index + settings.workers - 1) / settings.workers
+    rampFrom = min(slots.count, wantedCount)
+    rampBegin = worker.now
+    rampNs = UInt64(clamping: rampMs) * 1_000_000
+    while slots.count > wantedCount { drop(slots.removeLast()) }
+    worker.timers.cancel(&timer)
     timerFired(kind: 0, now: worker.now)
   }
 
@@ -64,74 +85,156 @@ final class BenchWorker: HTTPClientConnectionOwner, TimerTarget, @unchecked Send
   func end() {
     isEnding = true
     worker.timers.cancel(&timer)
-    for slot in slots { slot.connection?.abort() }
+    for slot in slots { drop(slot) }
+    slots = []
   }
 
+  /// What was counted since the last reset, and how many tokens the slowest and the fastest stream had.
+  func reading() -> BenchReading {
+    var fewest = UInt64.max
+    var most: UInt64 = 0
+    for slot in slots {
+      for stream in slot.streams {
+        fewest = min(fewest, stream.tokenCount)
+        most = max(most, stream.tokenCount)
+      }
+    }
+    return BenchReading(
+      at: .now(), tally: tally, thread: ThreadSample(), openStreams: openStreams, fewestTokens: fewest, mostTokens: most
+    )
+  }
+
+  func reset() {
+    tally = BenchTally()
+    for slot in slots { for stream in slot.streams { stream.tokenCount = 0 } }
+  }
+
+  // MARK: Time
+
   func timerFired(kind: UInt8, now: MonotonicTime) {
-    let rampNs = UInt64(clamping: settings.rampMs) * 1_000_000
-    let elapsed = now.nanoseconds(since: startedAt)
-    let due = elapsed >= rampNs ? slots.count : Int(Double(slots.count) * Double(elapsed) / Double(rampNs))
-    while nextSlot < max(due, min(1, slots.count)) {
-      connect(nextSlot)
-      nextSlot += 1
-    }
-    let retried = waiting
-    waiting = []
-    for slot in retried {
-      if slots[slot].connection == nil { connect(slot) } else { fill(slot) }
-    }
+    guard !isEnding else { return }
+    let elapsed = now.nanoseconds(since: rampBegin)
+    let span = wantedCount - rampFrom
+    let due =
+      elapsed >= rampNs ? wantedCount : rampFrom + Int((Double(span) * Double(elapsed) / Double(rampNs)).rounded(.up))
+    while slots.count < due { addSlot() }
+    retry(now)
+    tickCount += 1
+    if tickCount % Self.ticksPerSweep == 0 { sweep(now) }
     timer = worker.timers.schedule(at: now.advanced(byMs: Self.tickMs), target: self, kind: 0)
   }
 
-  func streamEnded(_ stream: BenchStream, properly: Bool) {
-    openStreams -= 1
-    slots[stream.slot].hasIdleStreams = true
-    guard !isEnding else { return }
-    if properly { fill(stream.slot) } else { waiting.append(stream.slot) }
+  private func addSlot() {
+    let number = slots.count
+    let streams = (0..<settings.streamsPerConnection).map { BenchStream(owner: self, slot: number, position: $0) }
+    slots.append(Slot(streams: streams))
+    connect(number)
   }
 
-  func clientConnectionDidChangeCapacity(_ connection: HTTPClientConnection) {
-    if slots[connection.position].connection === connection { fill(connection.position) }
+  private func drop(_ slot: Slot) {
+    for stream in slot.streams { stream.abandon() }
+    slot.connection?.isAbandoned = true
+    slot.connection?.abort()
   }
 
-  func clientConnectionDidClose(_ connection: HTTPClientConnection, failure: SocketFailure?) {
-    let slot = connection.position
-    guard slots[slot].connection === connection else { return }
-    slots[slot].connection = nil
-    guard !isEnding else { return }
-    tally.failures.connections += 1
-    waiting.append(slot)
+  private func retry(_ now: MonotonicTime) {
+    let due = waiting.prefix { $0.at <= now }
+    guard !due.isEmpty else { return }
+    waiting.removeFirst(due.count)
+    for (slot, _) in due where slot < slots.count {
+      slots[slot].isWaiting = false
+      if slots[slot].connection == nil { connect(slot) } else { fill(slot) }
+    }
   }
+
+  private func wait(_ slot: Int, ms: Int = retryMs) {
+    guard slot < slots.count, !slots[slot].isWaiting else { return }
+    slots[slot].isWaiting = true
+    waiting.append((slot, worker.now.advanced(byMs: ms)))
+  }
+
+  /// Gives up what has been silent for too long.
+  private func sweep(_ now: MonotonicTime) {
+    for slot in slots {
+      guard let connection = slot.connection else { continue }
+      if !connection.hasOpened {
+        if now.milliseconds(since: slot.connectedAt) > Self.connectLimitMs {
+          connection.breakOff(
+            BenchFailure(.connection, "no answer to connecting within \(Self.connectLimitMs / 1000) s"))
+        }
+        continue
+      }
+      for stream in slot.streams where stream.isOpen && now.milliseconds(since: stream.lastSign) > settings.timeoutMs {
+        connection.cancel(stream)
+        stream.fail(BenchFailure(.timeout, "no token for \(settings.timeoutMs) ms"))
+      }
+    }
+  }
+
+  // MARK: Connections and streams
 
   private func connect(_ slot: Int) {
-    let connection = HTTPClientConnection(
-      worker: worker, address: target.address, choice: settings.version == .http1 ? .http1 : .http2, tls: tls,
-      serverName: target.host, owner: self, localAddress: slots[slot].source)
-    connection.position = slot
-    slots[slot].connection = connection
+    slots[slot].connectedAt = worker.now
+    let source = sources.next()
+    slots[slot].connection =
+      settings.speaksHTTP2
+      ? HTTP2BenchConnection(owner: self, slot: slot, streams: slots[slot].streams, source: source)
+      : HTTP1BenchConnection(owner: self, slot: slot, streams: slots[slot].streams, source: source)
+  }
+
+  func connectionHasRoom(_ connection: BenchConnection) {
+    streamLimit = min(streamLimit, connection.streamLimit)
+    guard connection.slot < slots.count, slots[connection.slot].connection === connection else { return }
+    fill(connection.slot)
+  }
+
+  /// - Parameter failure: why it was of no use at all; nil when its streams have said it or there was nothing wrong.
+  func connectionDidClose(_ connection: BenchConnection, failure: BenchFailure?) {
+    if let failure { tally.count(failure) }
+    slots[connection.slot].connection = nil
+    wait(connection.slot, ms: connection.hasServed && failure == nil ? 0 : Self.retryMs)
+  }
+
+  func streamEnded(_ stream: BenchStream, _ outcome: BenchStream.Outcome) {
+    guard stream.slot < slots.count else { return }
+    slots[stream.slot].hasIdleStreams = true
+    switch outcome {
+    case .completed:
+      slots[stream.slot].connection?.hasServed = true
+      fill(stream.slot)
+    case .failed:
+      slots[stream.slot].connection?.hasFailedStreams = true
+      wait(stream.slot)
+    case .withdrawn:
+      wait(stream.slot)
+    }
   }
 
   /// Opens what the connection of `slot` has room for.
   private func fill(_ slot: Int) {
-    guard !isEnding, slots[slot].hasIdleStreams, let connection = slots[slot].connection, connection.isReady else {
+    guard !isEnding, slots[slot].hasIdleStreams, let connection = slots[slot].connection, connection.hasRoom else {
       return
     }
     slots[slot].hasIdleStreams = false
     for stream in slots[slot].streams where !stream.isOpen {
-      guard connection.availableStreams > 0 else {
+      guard connection.hasRoom else {
         slots[slot].hasIdleStreams = true
         return
       }
       stream.opened(at: .now())
-      openStreams += 1
-      guard let open = connection.open(head, endStream: false, consumer: stream) else {
-        openStreams -= 1
-        stream.withdraw()
-        slots[slot].hasIdleStreams = true
-        return
-      }
-      open.output.append(body)
-      open.end()
+      connection.open(stream)
     }
+  }
+
+  @inline(__always)
+  func recordLateness(due: UInt64, now: MonotonicTime) {
+    let late = now.nanoseconds &- min(due, now.nanoseconds)
+    if late < Self.latenessLimitNs { tally.lateness.record(late) }
+  }
+
+  /// What a failed connection means, with the one cure that is not the target's.
+  func explain(_ failure: SocketFailure) -> String {
+    let source = sources.isExhausted(failure) ? "; \(sources.advice)" : ""
+    return "cannot connect to \(target.address): \(failure.reason)\(source)"
   }
 }

@@ -4,15 +4,18 @@ import TideCore
 /// Finds the tokens in the chunks of one token stream, whatever way they were cut.
 ///
 /// Made for a client that reads hundreds of thousands of tokens a second on the core it shares with what it measures: the
-/// events of a stream are alike, so each is first looked at where the one before had what is sought.
+/// events of a stream are alike, so each is first looked at where the one before had what is sought. Knows the streams of OpenAI's
+/// API (`content` and `text`, ended by `[DONE]`) and of Anthropic's (`text`, ended by `message_stop`).
 struct TokenScanner {
   /// The beginning of an event that has not ended yet.
   private var held: [UInt8] = []
   /// Where, in the event before, the token's text began and, counted from its end, the instant it was due.
   private var textOffset = 0
   private var dueDistance = 0
-  /// The event of the terminal marker was seen.
+  /// The terminal marker was seen.
   private(set) var isDone = false
+  /// An error event was seen.
+  private(set) var hasError = false
 
   /// Feeds bytes; calls `token` for each token with the instant it was due, or 0.
   @inline(__always)
@@ -32,41 +35,49 @@ struct TokenScanner {
     if used < joined.count { held = Array(joined[used...]) }
   }
 
-  /// Scans whole events and returns how many bytes they took.
+  /// Scans whole lines and returns how many bytes they took. A blank line between two is passed in one step.
   private mutating func scan(_ base: UnsafeRawPointer, _ count: Int, _ token: (UInt64) -> Void) -> Int {
     var start = 0
-    var cursor = 0
-    while let line = memchr(base + cursor, 0x0A, count &- cursor) {
+    while start < count, let line = memchr(base + start, 0x0A, count &- start) {
       let end = UnsafeRawPointer(line) - base
-      cursor = end &+ 1
-      // A line end right after another, or after CR LF, ends the event.
-      let isBlank = end == start || (end == start &+ 1 && base.load(fromByteOffset: start, as: UInt8.self) == 0x0D)
-      if isBlank {
-        start = cursor
-        continue
-      }
-      readLine(base + start, end &- start, token)
-      start = cursor
-      if cursor == count { break }
+      if end &- start > 7 { readLine(base + start, end &- start, token) }
+      start = end &+ 1
+      if start < count, base.load(fromByteOffset: start, as: UInt8.self) == 0x0A { start &+= 1 }
     }
     return start
   }
 
   private mutating func readLine(_ line: UnsafeRawPointer, _ count: Int, _ token: (UInt64) -> Void) {
-    guard count > 7, memcmp(line, "data: ", 6) == 0 else { return }
-    if line.load(fromByteOffset: 6, as: UInt8.self) == UInt8(ascii: "[") {
-      isDone = true
-      return
+    guard line.loadUnaligned(as: UInt32.self) == Self.dataPrefix,
+      line.load(fromByteOffset: 4, as: UInt8.self) == UInt8(ascii: ":")
+    else { return }
+    if hasText(line, count) { return token(due(line, count)) }
+    readOther(line, count)
+  }
+
+  /// `data` as it lies in memory.
+  private static let dataPrefix = UInt32(littleEndian: 0x6174_6164)
+
+  /// An event without text: the end, an error, or nothing of interest.
+  private mutating func readOther(_ line: UnsafeRawPointer, _ count: Int) {
+    let start = line.load(fromByteOffset: 5, as: UInt8.self) == UInt8(ascii: " ") ? 6 : 5
+    func begins(with text: StaticString) -> Bool {
+      count &- start >= text.utf8CodeUnitCount && memcmp(line + start, text.utf8Start, text.utf8CodeUnitCount) == 0
     }
-    guard hasText(line, count) else { return }
-    token(due(line, count))
+    if begins(with: "[DONE]") || begins(with: "{\"type\":\"message_stop\"") { isDone = true }
+    if begins(with: "{\"error\"") || begins(with: "{\"type\":\"error\"") { hasError = true }
   }
 
   /// Whether the event has a text that is not empty.
+  @inline(__always)
   private mutating func hasText(_ line: UnsafeRawPointer, _ count: Int) -> Bool {
-    if isKey("content\":\"", 10, line, count, at: textOffset) || isKey("text\":\"", 7, line, count, at: textOffset) {
+    if isKey("content\":\"", 10, line, count, at: textOffset) || isKey("\"text\":\"", 8, line, count, at: textOffset) {
       return line.load(fromByteOffset: textOffset, as: UInt8.self) != UInt8(ascii: "\"")
     }
+    return findText(line, count)
+  }
+
+  private mutating func findText(_ line: UnsafeRawPointer, _ count: Int) -> Bool {
     guard let found = end(of: "content\":\"", 10, line, count) ?? end(of: "\"text\":\"", 8, line, count) else {
       return false
     }

@@ -67,13 +67,13 @@ private struct MessageReader {
   let nests: Bool
   var parts: [ChatMessage.Part] = []
   var problem: RequestProblem?
-  private var seen: Set<String> = []
+  private var seen: [String] = []
 
   init(nests: Bool) { self.nests = nests }
 
   /// Reads a member that may come once.
   mutating func readOnce(_ name: String, _ scanner: inout JSONScanner, role: String? = nil) {
-    if !seen.insert(name).inserted { problem = problem ?? JSONObject.duplicate(name) }
+    if seen.contains(name) { problem = problem ?? JSONObject.duplicate(name) } else { seen.append(name) }
     read(&scanner, role: role)
   }
 

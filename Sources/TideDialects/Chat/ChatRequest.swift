@@ -32,13 +32,18 @@ public final class ChatRequest {
   }
 
   /// Keys that the gateway itself reads: none may come twice, not even in different case.
-  static func readKeys(_ dialect: Dialect) -> Set<String> {
+  static func readKeys(_ dialect: Dialect) -> [String] {
     switch dialect {
-    case .openAI: ["model", "stream", "messages", "n", "stream_options"]
-    case .responses: ["model", "stream", "input", "instructions"]
-    case .anthropic: ["model", "stream", "messages", "system"]
+    case .openAI: chatKeys
+    case .responses: responsesKeys
+    case .anthropic: messagesKeys
     }
   }
+
+  // Made once, not once a request.
+  private static let chatKeys = ["model", "stream", "messages", "n", "stream_options"]
+  private static let responsesKeys = ["model", "stream", "input", "instructions"]
+  private static let messagesKeys = ["model", "stream", "messages", "system"]
 
   /// Reads a request body.
   ///

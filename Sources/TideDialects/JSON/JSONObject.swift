@@ -16,7 +16,9 @@ struct JSONObject {
 
   let bytes: [UInt8]
   private(set) var members: [Member] = []
+  /// Where each member is, once there are more than a search would soon go through.
   private var places: [String: Int] = [:]
+  private static let searchedCount = 24
   /// Members that were added, in order.
   private(set) var added: [(name: String, value: [UInt8])] = []
   private(set) var isEdited = false
@@ -26,7 +28,7 @@ struct JSONObject {
   ///
   /// A key that comes twice would let a policy judge one value and the engine use the other. Since some engines match keys
   /// without regard to case, the keys in `strict` may not come twice even in different case.
-  static func parse(_ bytes: [UInt8], strict: Set<String>) -> Result<JSONObject, RequestProblem> {
+  static func parse(_ bytes: [UInt8], strict: [String]) -> Result<JSONObject, RequestProblem> {
     guard bytes.withUnsafeBytes({ UTF8Text.validPrefix($0) }) == bytes.count else {
       return .failure(RequestProblem(message: "The request body is not valid UTF-8.", code: "invalid_body"))
     }
@@ -38,19 +40,30 @@ struct JSONObject {
 
   private init(bytes: [UInt8]) { self.bytes = bytes }
 
-  private mutating func read(_ buffer: UnsafeRawBufferPointer, strict: Set<String>) -> RequestProblem? {
+  private mutating func read(_ buffer: UnsafeRawBufferPointer, strict: [String]) -> RequestProblem? {
     var scanner = JSONScanner(buffer)
     guard scanner.peek() == .object, scanner.enterObject() else {
       return RequestProblem(message: "The request body must be a JSON object.", code: "invalid_body")
     }
-    var folded = Set<String>()
+    members.reserveCapacity(8)
+    // One bit for each of `strict` that has come.
+    var seen: UInt64 = 0
     while let key = scanner.nextKey() {
       guard let value = scanner.skipValue() else { break }
       let name = JSONText.string(scanner.content(key))
-      if places.updateValue(members.count, forKey: name) != nil { return Self.duplicate(name) }
-      let lower = name.lowercased()
-      if strict.contains(lower), !folded.insert(lower).inserted { return Self.duplicate(name) }
+      if place(of: name) != nil { return Self.duplicate(name) }
+      if let index = strict.firstIndex(of: name) ?? strict.firstIndex(of: name.lowercased()) {
+        if seen & 1 << UInt64(index) != 0 { return Self.duplicate(name) }
+        seen |= 1 << UInt64(index)
+      }
       members.append(Member(name: name, start: key.start - 1, value: value))
+      if members.count > Self.searchedCount {
+        if places.isEmpty {
+          for (index, member) in members.enumerated() { places[member.name] = index }
+        } else {
+          places[name] = members.count - 1
+        }
+      }
     }
     closingBrace = scanner.offset - 1
     if scanner.failure == .tooDeep {
@@ -63,6 +76,10 @@ struct JSONObject {
     return nil
   }
 
+  private func place(of name: String) -> Int? {
+    places.isEmpty ? members.firstIndex { $0.name == name } : places[name]
+  }
+
   static func duplicate(_ name: String) -> RequestProblem {
     RequestProblem(
       message: "The key '\(name.prefix(64))' appears more than once.", param: String(name.prefix(64)),
@@ -71,24 +88,23 @@ struct JSONObject {
 
   /// The value of `name` as JSON; nil when there is none.
   func value(_ name: String) -> ArraySlice<UInt8>? {
-    if let place = places[name] {
-      let member = members[place]
-      if member.isRemoved { return nil }
-      return member.replacement.map { $0[...] } ?? bytes[member.value]
+    if let place = place(of: name) {
+      if members[place].isRemoved { return nil }
+      return members[place].replacement.map { $0[...] } ?? bytes[members[place].value]
     }
     return added.first { $0.name == name }?.value[...]
   }
 
   /// Where `name`'s value stands in `bytes`; nil when it is absent or edited.
   func originalRange(_ name: String) -> Range<Int>? {
-    guard let place = places[name], members[place].replacement == nil, !members[place].isRemoved else { return nil }
+    guard let place = place(of: name), members[place].replacement == nil, !members[place].isRemoved else { return nil }
     return members[place].value
   }
 
   /// Sets, adds or (with nil) removes a member. A value equal to the present one is no edit.
   mutating func set(_ name: String, _ value: [UInt8]?) {
     if let present = self.value(name), let value, present.elementsEqual(value) { return }
-    if let place = places[name] {
+    if let place = place(of: name) {
       members[place].replacement = value
       members[place].isRemoved = value == nil
     } else if let place = added.firstIndex(where: { $0.name == name }) {

@@ -2,7 +2,9 @@
 extension JSONText {
   /// The text of a JSON string's content.
   public static func string(_ content: UnsafeRawBufferPointer) -> String {
-    String(decoding: unescape(content), as: UTF8.self)
+    // Without an escape the text is its bytes.
+    if !content.contains(UInt8(ascii: "\\")) { return String(decoding: content, as: UTF8.self) }
+    return String(decoding: unescape(content), as: UTF8.self)
   }
 
   /// `text` as JSON, quotes included.

@@ -49,6 +49,12 @@ open class LaneProcessor {
   /// Called once for each lane that had text, before its choice's finish event: release what is held.
   open func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep { .proceed }
 
+  /// When `laneRelease` must be called because text has waited for as long as it may; nil while none waits.
+  open var releaseTime: MonotonicTime? { nil }
+
+  /// Called when `releaseTime` has come: lets go of the lane's text what is due, and keeps the rest.
+  open func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep { .proceed }
+
   /// Called once before the finish events leave, when `ChatStreamOptions.holdFinishForUsage` is set.
   open func answerEnd(_ usage: TokenUsage) -> LaneStep { .proceed }
 }

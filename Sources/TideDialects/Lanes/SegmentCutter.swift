@@ -74,19 +74,11 @@ struct SegmentCutter {
   }
 
   private static func kind(of value: UInt32) -> Class {
-    switch value {
-    case 0x2019: return .apostrophe
-    case 0x3005...0x3007, 0x3041...0x309F, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF, 0x20000...0x3FFFF:
-      return .ideograph
-    default: break
-    }
-    guard let scalar = Unicode.Scalar(value) else { return .other }
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark,
-      .spacingMark,
-      .enclosingMark, .decimalNumber, .letterNumber, .otherNumber, .connectorPunctuation:
-      return .word
-    default: return .other
+    switch CharacterClass.ofWide(value) {
+    case .word: .word
+    case .ideograph: .ideograph
+    case .apostrophe: .apostrophe
+    case .other: .other
     }
   }
 

@@ -49,9 +49,9 @@ enum JSONAnswers {
 
   /// The whole answer to a chat or completion request that is not streamed.
   static func completion(
-    _ plan: AnswerPlan, _ request: EngineRequest, endpoint: ChunkTemplate.Endpoint, id: UInt64, created: UInt64
-  ) -> ByteQueueBox {
-    let box = ByteQueueBox()
+    _ plan: AnswerPlan, _ request: EngineRequest, endpoint: ChunkTemplate.Endpoint, id: UInt64, created: UInt64,
+    into box: ByteQueueBox
+  ) {
     let isChat = endpoint == .chat
     box.bytes.append(isChat ? "{\"id\":\"chatcmpl-" : "{\"id\":\"cmpl-")
     box.bytes.append(upTo: 16) { room in
@@ -73,7 +73,6 @@ enum JSONAnswers {
     box.bytes.append("],\"usage\":")
     usage(plan, request, into: box)
     box.bytes.append("}")
-    return box
   }
 
   /// The usage object: the request's words and the answer's tokens over all choices.

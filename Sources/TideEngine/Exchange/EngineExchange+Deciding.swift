@@ -17,26 +17,31 @@ extension EngineExchange {
     switch (head.method, path) {
     case ("POST", "/v1/chat/completions"): complete(.chat)
     case ("POST", "/v1/completions"): complete(.completion)
+    case ("POST", "/v1/responses"), ("POST", "/v1/messages"): complete(nil)
+    case ("POST", "/v1/messages/count_tokens"): countTokens()
     case ("POST", "/v1/embeddings"): embed()
     case ("GET", "/v1/models"): answer(200, JSONAnswers.models(created: seconds))
     case ("GET", _) where path.hasPrefix("/v1/models/"): answerModel(String(path.dropFirst("/v1/models/".count)))
     default:
-      answer(
-        404,
-        JSONAnswers.error(
-          "Invalid URL (\(head.method) \(path))", type: "invalid_request_error", code: "unknown_url"))
+      refuse(404, "Invalid URL (\(head.method) \(path))", code: "unknown_url")
     }
   }
 
   /// The answer of a request that is not streamed. Faults after N tokens have their nearest meaning here.
   func answerWhole() {
-    guard let request, let plan, let template, let stream else { return }
-    let whole = JSONAnswers.completion(plan, request, endpoint: template.endpoint, id: owner.nextID(), created: seconds)
+    guard let request, let plan, let stream else { return }
+    let whole = ByteQueueBox()
+    if let events {
+      events.writeWhole(into: &whole.bytes)
+    } else if let template {
+      JSONAnswers.completion(
+        plan, request, endpoint: template.endpoint, id: owner.nextID(), created: seconds, into: whole)
+    }
     switch faults.breaks {
     case .stall:
       phase = .silent
     case .error:
-      answer(500, JSONAnswers.refusal(500))
+      refuse(500)
     case .die, .eof:
       let headers = HeaderList([("content-type", "application/json")])
       stream.send(ResponseHead(status: 200, headers: headers, contentLength: whole.bytes.byteCount), endStream: false)
@@ -63,29 +68,40 @@ extension EngineExchange {
     case .success(let request):
       return request
     case .failure(.notJSON):
-      answer(
-        400,
-        JSONAnswers.error(
-          "The body of your request is not valid JSON.", type: "invalid_request_error", code: "invalid_json"))
+      refuse(400, "The body of your request is not valid JSON.", code: "invalid_json")
     case .failure(.wrongType(let name)):
-      answer(
-        400, JSONAnswers.error("Invalid value for '\(name)'.", type: "invalid_request_error", code: "invalid_value"))
+      refuse(400, "Invalid value for '\(name)'.", code: "invalid_value")
     }
     return nil
   }
 
-  private func complete(_ endpoint: ChunkTemplate.Endpoint) {
+  /// - Parameter endpoint: nil where events have names.
+  private func complete(_ endpoint: ChunkTemplate.Endpoint?) {
     guard let request = readBody(), let directions = direct(request) else { return }
     let script = head.headers["x-engine-script"].map { AnswerPlan.escaped($0) }
     self.request = request
-    plan = AnswerPlan(request: request, directions: directions, script: script, settings: owner.settings)
-    template = owner.template(endpoint, model: request.model)
-    key = ChunkKey(id: owner.nextID(), created: seconds)
-    choiceCount = request.choiceCount
+    let plan = AnswerPlan(request: request, directions: directions, script: script, settings: owner.settings)
+    self.plan = plan
+    if let endpoint {
+      template = owner.template(endpoint, model: request.model)
+      key = ChunkKey(id: owner.nextID(), created: seconds)
+      choiceCount = request.choiceCount
+    } else if dialect == .anthropic {
+      events = MessagesAnswer(plan, request, id: owner.nextID(), created: seconds)
+    } else {
+      events = ResponsesAnswer(plan, request, id: owner.nextID(), created: seconds)
+    }
     intervalNs = directions.interval ?? UInt64(clamping: owner.settings.intervalMicroseconds).multipliedClamping(1000)
     tellsDue = owner.settings.tellsDue || head.headers["x-engine-due"] == "1"
     hasUsageField = request.includesUsage
     start()
+  }
+
+  private func countTokens() {
+    guard let request = readBody(), direct(request) != nil else { return }
+    let box = ByteQueueBox()
+    box.bytes.append("{\"input_tokens\":\(request.promptTokens)}" as String)
+    answer(200, box)
   }
 
   private func embed() {
@@ -104,7 +120,7 @@ extension EngineExchange {
       return nil
     }
     if faults.status != 200 {
-      answer(faults.status, JSONAnswers.refusal(faults.status), retryAfter: faults.retryAfter)
+      refuse(faults.status, retryAfter: faults.retryAfter)
       return nil
     }
     return directions
@@ -122,7 +138,7 @@ extension EngineExchange {
   }
 
   private func answerModel(_ name: String) {
-    guard JSONAnswers.modelNames.contains(name) else { return answer(404, JSONAnswers.refusal(404)) }
+    guard JSONAnswers.modelNames.contains(name) else { return refuse(404) }
     let box = ByteQueueBox()
     JSONAnswers.model(name, created: seconds, into: box)
     answer(200, box)

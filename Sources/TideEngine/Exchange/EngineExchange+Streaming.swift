@@ -9,7 +9,9 @@ extension EngineExchange {
     guard request.isStream else { return answerWhole() }
     stream.send(owner.streamHead, endStream: false)
     phase = .streaming
-    if template?.endpoint == .chat {
+    if let events {
+      events.open(into: &stream.output)
+    } else if template?.endpoint == .chat {
       for index in 0..<choiceCount { openChoice(index, plan, to: stream) }
     }
     advance(now)
@@ -43,9 +45,12 @@ extension EngineExchange {
 
   @inline(__always)
   private func sendToken(_ plan: AnswerPlan, to stream: HTTPStream) {
-    guard let template else { return }
-    let token = plan.token(at: position)
     let due = tellsDue ? nextDue.nanoseconds : 0
+    guard let template else {
+      events?.token(position, due: due, into: &stream.output)
+      return
+    }
+    let token = plan.token(at: position)
     var index = 0
     while index < choiceCount {
       stream.output.append(upTo: template.room(tokenBytes: token.range.count)) { room in
@@ -74,12 +79,21 @@ extension EngineExchange {
     case .stall:
       phase = .silent
     case .malformed:
-      stream.output.append("data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"bro\n\n")
+      if let events {
+        events.writeMalformed(into: &stream.output)
+      } else {
+        stream.output.append(
+          "data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"bro\n\n")
+      }
       return true
     case .error:
-      stream.output.append("data: ")
-      JSONAnswers.refusal(500).bytes.withBytes { stream.output.append($0) }
-      stream.output.append("\n\n")
+      if let events {
+        events.writeError(into: &stream.output)
+      } else {
+        stream.output.append("data: ")
+        JSONAnswers.refusal(500).bytes.withBytes { stream.output.append($0) }
+        stream.output.append("\n\n")
+      }
       phase = .ended
       stream.end()
       return false
@@ -116,6 +130,11 @@ extension EngineExchange {
 
   /// Finish reasons, usage, the terminal marker, the end.
   private func close(_ plan: AnswerPlan, to stream: HTTPStream) {
+    if let events {
+      events.close(omitsEnd: faults.omitsDone, into: &stream.output)
+      phase = .ended
+      return stream.end()
+    }
     guard let template, let request else { return }
     for index in 0..<choiceCount {
       append(to: stream, template, extra: 0) { writer in

@@ -1,5 +1,6 @@
 import Glibc
 import TideCore
+import TideDialects
 
 /// One request to the engine and its answer: the consumer of its stream.
 ///
@@ -35,6 +36,8 @@ final class EngineExchange: StreamConsumer {
   private(set) var stream: HTTPStream?
   let head: RequestHead
   let isHTTP2: Bool
+  /// What the request is written in, and so the answer and its errors.
+  let dialect: Dialect
   var body: [UInt8] = []
   var phase = Phase.reading
   /// Counted in the ledger: requests to the API, not to `/engine`.
@@ -46,6 +49,8 @@ final class EngineExchange: StreamConsumer {
   var plan: AnswerPlan?
   var faults = EngineFaults()
   var template: ChunkTemplate?
+  /// In place of the template for the dialects whose events have names.
+  var events: EventAnswer?
   var key = ChunkKey(id: 0, created: 0)
   var position = 0
   var choiceCount = 1
@@ -62,6 +67,7 @@ final class EngineExchange: StreamConsumer {
     self.stream = stream
     self.owner = owner
     self.isHTTP2 = isHTTP2
+    dialect = Self.dialect(of: head)
     super.init()
     if let length = head.contentLength, length <= owner.settings.bodyBytes { body.reserveCapacity(length) }
   }
@@ -80,7 +86,7 @@ final class EngineExchange: StreamConsumer {
   override func streamEnd(_ stream: HTTPStream, trailers: HeaderList?) {
     guard phase == .reading else { return }
     if isTooLarge {
-      answer(413, JSONAnswers.error("The request is too large.", type: "invalid_request_error", code: nil))
+      refuse(413, "The request is too large.")
     } else {
       decide()
     }

@@ -49,7 +49,9 @@ struct EngineRequest {
       }
     } else if scanner.equals(key, "n") {
       choiceCount = try count(&scanner, "n", default: 1, in: 1...Self.choiceLimit)
-    } else if scanner.equals(key, "max_tokens") || scanner.equals(key, "max_completion_tokens") {
+    } else if scanner.equals(key, "max_tokens") || scanner.equals(key, "max_completion_tokens")
+      || scanner.equals(key, "max_output_tokens")
+    {
       maxTokens = try count(&scanner, "max_tokens", default: maxTokens, in: 0...Int(Int32.max))
     } else if scanner.equals(key, "stream_options") {
       try readStreamOptions(&scanner)
@@ -57,6 +59,10 @@ struct EngineRequest {
       try readMessages(&scanner)
     } else if scanner.equals(key, "prompt") || scanner.equals(key, "input") {
       readPrompt(&scanner)
+    } else if scanner.equals(key, "system") || scanner.equals(key, "instructions") {
+      var text: [UInt8] = []
+      readContent(&scanner, into: &text)
+      promptTokens += TokenText(wordsOf: text).count
     } else if scanner.equals(key, "tools") {
       readTools(&scanner)
     } else {
@@ -98,21 +104,26 @@ struct EngineRequest {
     _ = scanner.enterArray()
     while scanner.nextElement() {
       guard scanner.peek() == .object else { throw .wrongType("messages") }
-      _ = scanner.enterObject()
-      var text: [UInt8] = []
-      var isUser = false
-      while let key = scanner.nextKey() {
-        if scanner.equals(key, "role"), scanner.peek() == .string, let role = scanner.string() {
-          isUser = scanner.equals(role, "user")
-        } else if scanner.equals(key, "content") {
-          readContent(&scanner, into: &text)
-        } else {
-          _ = scanner.skipValue()
-        }
-      }
-      promptTokens += TokenText(wordsOf: text).count
-      if isUser { lastUserText = text }
+      readMessage(&scanner)
     }
+  }
+
+  /// A message, or another item of a Responses request: a tool's output counts as part of the prompt.
+  private mutating func readMessage(_ scanner: inout JSONScanner) {
+    _ = scanner.enterObject()
+    var text: [UInt8] = []
+    var isUser = false
+    while let key = scanner.nextKey() {
+      if scanner.equals(key, "role"), scanner.peek() == .string, let role = scanner.string() {
+        isUser = scanner.equals(role, "user")
+      } else if scanner.equals(key, "content") || scanner.equals(key, "output") {
+        readContent(&scanner, into: &text)
+      } else {
+        _ = scanner.skipValue()
+      }
+    }
+    promptTokens += TokenText(wordsOf: text).count
+    if isUser { lastUserText = text }
   }
 
   /// A string, or an array of parts of which those with `text` count.
@@ -140,20 +151,27 @@ struct EngineRequest {
     }
   }
 
-  /// A string or an array of strings; arrays of token numbers are passed over.
+  /// A string, an array of strings, or the items of a Responses request; arrays of token numbers are passed over.
   private mutating func readPrompt(_ scanner: inout JSONScanner) {
     if scanner.peek() == .array {
       _ = scanner.enterArray()
       inputCount = 0
       while scanner.nextElement() {
-        readContent(&scanner, into: &lastUserText)
         inputCount += 1
+        if scanner.peek() == .object {
+          readMessage(&scanner)
+        } else {
+          var text: [UInt8] = []
+          readContent(&scanner, into: &text)
+          lastUserText += text
+          promptTokens += TokenText(wordsOf: text).count
+        }
       }
       inputCount = max(1, inputCount)
     } else {
       readContent(&scanner, into: &lastUserText)
+      promptTokens += TokenText(wordsOf: lastUserText).count
     }
-    promptTokens = TokenText(wordsOf: lastUserText).count
   }
 
   private mutating func readTools(_ scanner: inout JSONScanner) {
@@ -169,6 +187,11 @@ struct EngineRequest {
       }
       _ = scanner.enterObject()
       while let key = scanner.nextKey() {
+        // Chat Completions keeps the name one level further in than the other dialects.
+        if scanner.equals(key, "name"), scanner.peek() == .string, let name = scanner.string() {
+          toolName = [UInt8](scanner.content(name))
+          continue
+        }
         guard scanner.equals(key, "function"), scanner.peek() == .object else {
           _ = scanner.skipValue()
           continue

@@ -14,7 +14,7 @@ extension Exchange {
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
-    let type = (response.headers["content-type"] ?? "").lowercased()
+    let isEventStream = response.headers.begins("content-type", with: "text/event-stream")
     if isSuccess, kind == .chat {
       if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
         // Text that no policy could read must not pass (robustness, section 3).
@@ -22,7 +22,7 @@ extension Exchange {
         // Nobody but the client can read it.
         body = .relay(tee: false)
         sendRelayedHead(response)
-      } else if type.hasPrefix("text/event-stream") {
+      } else if isEventStream {
         body = .events(AnswerStream(dialect, options: streamOptions()))
         sendStreamHead(response)
       } else if lanes != nil {

@@ -1,3 +1,4 @@
+import TideConfig
 import TideCore
 import TideDialects
 import TideHTTP
@@ -15,8 +16,17 @@ extension Exchange {
         targets = [ModelTable.Target(cluster: fallback, model: model)]
       }
     }
+    guard !run.needsRoute || policiesRoute(model) else { return }
+    guard let refused = targets.first else { return fail(.unknownModel(model)) }
+    targets.removeAll { !speaksDialect($0.cluster) }
+    guard !targets.isEmpty else { return fail(.unspoken(dialect, model: model, cluster: refused.cluster)) }
+    startAttempt()
+  }
+
+  /// Lets the policies choose among the targets. Whether the request goes on; otherwise it has been answered.
+  private func policiesRoute(_ model: String) -> Bool {
     let offered = targets.map { target in
-      let pools = worker.pools(of: target.cluster, in: generation)
+      let pools = worker.cluster(named: target.cluster, in: generation)?.pools ?? []
       return RouteTarget(
         model: target.model, cluster: target.cluster, isHealthy: pools.contains { $0.isHealthy },
         pending: pools.reduce(0) { $0 + $1.activeStreamCount + $1.waiterCount })
@@ -28,32 +38,36 @@ extension Exchange {
         guard generation.generation.clusters[choice.cluster] != nil else { return [] }
         return [ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? model : choice.model)]
       }
-    case .deny(let denial): return finish(with: .deny(denial))
-    case .respond(let answer): return finish(with: .respond(answer))
+      return true
+    case .deny(let denial): finish(with: .deny(denial))
+    case .respond(let answer): finish(with: .respond(answer))
     }
-    guard let refused = targets.first else { return fail(.unknownModel(model)) }
-    targets.removeAll { !speaksDialect($0.cluster) }
-    guard !targets.isEmpty else { return fail(.unspoken(dialect, model: model, cluster: refused.cluster)) }
-    startAttempt()
+    return false
   }
 
   /// Whether a cluster understands the request as it came: nothing is translated.
   private func speaksDialect(_ cluster: String) -> Bool {
-    let spoken = generation.generation.clusters[cluster]?.configuration.dialects ?? []
-    return spoken.contains(dialect == .anthropic ? .anthropic : .openai)
+    let wanted: ClusterDialect = dialect == .anthropic ? .anthropic : .openai
+    return worker.cluster(named: cluster, in: generation)?.cluster.configuration.dialects.contains(wanted) ?? false
+  }
+
+  private func pools(at index: Int) -> [EndpointPool] {
+    guard index < targets.count else { return [] }
+    return worker.cluster(named: targets[index].cluster, in: generation)?.pools ?? []
   }
 
   /// Asks for a connection to the current target's best endpoint.
   func startAttempt() {
     while targetIndex < targets.count {
-      let pools = worker.pools(of: targets[targetIndex].cluster, in: generation)
-      if let pick = Balancer.pick(pools, tried: tried) {
+      if let cluster = worker.cluster(named: targets[targetIndex].cluster, in: generation),
+        let pick = Balancer.pick(cluster.pools, tried: tried)
+      {
         attempts += 1
         if attempts > 1 { worker.metrics.add(.retries) }
         context.attempt = attempts
         context.route.cluster = targets[targetIndex].cluster
         context.route.model = targets[targetIndex].model
-        totalTimeoutMs = currentTimeouts.totalMs
+        timeouts = cluster.cluster.configuration.timeouts
         phase = .connecting
         lastActivity = worker.io.now
         pool = pick
@@ -77,18 +91,15 @@ extension Exchange {
   func attemptFailed(_ failure: LocalFailure) {
     if let pool {
       pool.cancel(self)
-      tried.insert(pool.endpoint)
+      tried.append(pool)
     }
     releaseUpstream()
     guard attempts <= Self.retryLimit, canReplay else { return fail(failure) }
-    let pools = targetIndex < targets.count ? worker.pools(of: targets[targetIndex].cluster, in: generation) : []
-    if Balancer.pick(pools, tried: tried) == nil {
+    if Balancer.pick(pools(at: targetIndex), tried: tried) == nil {
       targetIndex += 1
       guard
         targetIndex < targets.count,
-        targets[targetIndex...].contains(where: {
-          Balancer.pick(worker.pools(of: $0.cluster, in: generation), tried: tried) != nil
-        })
+        (targetIndex..<targets.count).contains(where: { Balancer.pick(pools(at: $0), tried: tried) != nil })
       else {
         targetIndex = max(0, targets.count - 1)
         return fail(failure)
@@ -100,9 +111,4 @@ extension Exchange {
   /// A body that was relayed as it came is gone once part of it was handed on.
   private var canReplay: Bool { kind.readsBody || !isUploadStarted }
 
-  func rearmTimer() {
-    if let timer { worker.io.timers.cancel(timer) }
-    timer = nil
-    armTimer()
-  }
 }

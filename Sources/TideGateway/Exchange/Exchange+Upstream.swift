@@ -51,8 +51,8 @@ extension Exchange {
     var headers = ForwardedHeaders.request(context.request.headers)
     headers.set("x-request-id", context.id)
     headers.set("accept-encoding", "identity")
-    if let cluster = generation.generation.clusters[endpoint.cluster],
-      let credentials = cluster.configuration.credentials
+    if let cluster = worker.cluster(named: endpoint.cluster, in: generation),
+      let credentials = cluster.cluster.configuration.credentials
     {
       let (name, value) = credentials.header()
       headers.set(name, value.reveal())

@@ -84,7 +84,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var endpointName = ""
   var targets: [ModelTable.Target] = []
   var targetIndex = 0
-  var tried: Set<Endpoint> = []
+  var tried: [EndpointPool] = []
   var attempts = 0
   var body = Body.none
   var upstreamHead: ResponseHead?
@@ -101,8 +101,10 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var firstByteAt = MonotonicTime.zero
   var lastTokenAt = MonotonicTime.zero
 
-  /// The whole exchange's, of the current target's cluster.
-  var totalTimeoutMs = TimeoutsConfiguration().totalMs
+  /// The instant for which `timer` is armed.
+  var armedDeadline = MonotonicTime.zero
+  /// Of the current target's cluster.
+  var timeouts = TimeoutsConfiguration()
 
   // For the books
   var outcome = ExchangeOutcome.complete
@@ -112,8 +114,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var tokensOut = 0
 
   init(
-    worker: GatewayWorker, generation: WorkerGeneration, head: RequestHead, path: CanonicalPath, route: Int,
-    stream: HTTPStream, context: ExchangeContext
+    worker: GatewayWorker, generation: WorkerGeneration, head: RequestHead, path: CanonicalPath, kind: RequestKind,
+    route: Int, stream: HTTPStream, context: ExchangeContext
   ) {
     self.worker = worker
     self.generation = generation
@@ -121,7 +123,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     self.path = path
     self.route = route
     self.context = context
-    kind = RequestKind(method: head.method, path: path.path)
+    self.kind = kind
     dialect = Dialect(path: path.path, headers: head.headers)
     downstream = stream
     startedAt = worker.io.now
@@ -186,22 +188,32 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   /// One timer serves every deadline: it fires at the nearest that was known when it was armed and looks again.
   func armTimer() {
     guard timer == nil, phase != .settled else { return }
-    timer = worker.io.timers.schedule(at: nextDeadline, target: self, kind: 0)
+    armedDeadline = nextDeadline
+    timer = worker.io.timers.schedule(at: armedDeadline, target: self, kind: 0)
+  }
+
+  /// After a change that may have brought the deadline nearer. One that went further away is seen when the timer fires.
+  func rearmTimer() {
+    if let timer {
+      if nextDeadline >= armedDeadline { return }
+      worker.io.timers.cancel(timer)
+      self.timer = nil
+    }
+    armTimer()
   }
 
   private var nextDeadline: MonotonicTime {
     let silence = lastActivity.advanced(byMs: silenceLimitMs)
     // Nothing is waited for any more but the client; a deadline in the past would fire in each turn.
     if phase == .answered { return silence }
-    return min(startedAt.advanced(byMs: totalTimeoutMs), silence)
+    return min(startedAt.advanced(byMs: timeouts.totalMs), silence)
   }
 
   /// Whether the time for the whole exchange is over.
-  var isOverdue: Bool { worker.io.now >= startedAt.advanced(byMs: totalTimeoutMs) }
+  var isOverdue: Bool { worker.io.now >= startedAt.advanced(byMs: timeouts.totalMs) }
 
   /// How long the side that must act next may be silent.
   private var silenceLimitMs: Int {
-    let timeouts = currentTimeouts
     switch phase {
     case .receiving: return GatewayWorker.requestBodySilenceMs
     case .connecting: return timeouts.connectMs + GatewayWorker.poolWaitMarginMs
@@ -209,13 +221,6 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case .responding: return firstByteAt == .zero ? timeouts.firstByteMs : timeouts.idleMs
     case .answered, .settled: return GatewayWorker.upstreamTailMs
     }
-  }
-
-  var currentTimeouts: TimeoutsConfiguration {
-    guard targetIndex < targets.count, let cluster = generation.generation.clusters[targets[targetIndex].cluster] else {
-      return TimeoutsConfiguration()
-    }
-    return cluster.configuration.timeouts
   }
 
   func timerFired(kind: UInt8, now: MonotonicTime) {

@@ -18,6 +18,7 @@ struct CanonicalPath: Equatable {
 
   /// - Parameter target: path and query as they came.
   static func make(_ target: String) -> Result<CanonicalPath, Refusal> {
+    if isPlain(target) { return .success(CanonicalPath(path: target, query: nil)) }
     var bytes: [UInt8] = []
     var query: String?
     let input = Array(target.utf8)
@@ -44,7 +45,7 @@ struct CanonicalPath: Equatable {
         index += 3
         continue
       }
-      if byte <= 0x20 || byte >= 0x7f || refusedRaw.contains(byte) { return .failure(.forbiddenByte) }
+      if byte <= 0x20 || byte >= 0x7f || isRefusedRaw(byte) { return .failure(.forbiddenByte) }
       bytes.append(byte)
       index += 1
     }
@@ -55,7 +56,33 @@ struct CanonicalPath: Equatable {
   /// Path and query, as they go to the engine.
   var target: String { query.map { path + "?" + $0 } ?? path }
 
-  private static let refusedRaw = Set("#\\\"<>^`{|}".utf8)
+  /// Whether a target is a path in its one form already, as nearly all are: no query, no escape, no segment that begins with a dot.
+  private static func isPlain(_ target: String) -> Bool {
+    var target = target
+    return target.withUTF8 { bytes in
+      guard bytes.first == UInt8(ascii: "/") else { return false }
+      var previous: UInt8 = 0
+      for byte in bytes {
+        switch byte {
+        case UInt8(ascii: "?"), UInt8(ascii: "%"), 0...0x20, 0x7f...0xff: return false
+        case UInt8(ascii: ".") where previous == UInt8(ascii: "/"): return false
+        default: if isRefusedRaw(byte) { return false }
+        }
+        previous = byte
+      }
+      return true
+    }
+  }
+
+  private static func isRefusedRaw(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "#"), UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),
+      UInt8(ascii: "^"),
+      UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"):
+      true
+    default: false
+    }
+  }
 
   private static func isUnreserved(_ byte: UInt8) -> Bool {
     switch byte {

@@ -2,43 +2,29 @@ import TideCore
 
 /// Which fields of a message cross the gateway (robustness, section 3).
 enum ForwardedHeaders {
-  /// Fields that speak of one connection only, whatever `Connection` says.
-  private static let hopByHop: Set<String> = [
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "proxy-authenticate", "proxy-authorization", "http2-settings",
-  ]
   /// Fields that `Connection` cannot remove by naming them.
   private static let notNamable: Set<String> = [
     "host", "content-length", "authorization", "x-api-key", "api-key", "x-goog-api-key",
   ]
-  /// What a client proves itself with: it ends at the gateway.
-  private static let clientCredentials: Set<String> = [
-    "authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie",
-  ]
-  /// What the gateway says itself.
-  private static let rewrittenInRequests: Set<String> = [
-    "content-length", "accept-encoding", "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-    "x-forwarded-port", "forwarded", "x-real-ip", "expect", "host",
-  ]
-  private static let rewrittenInResponses: Set<String> = ["content-length", "x-request-id", "set-cookie", "alt-svc"]
 
   /// A request's fields as they go to an endpoint: hop-by-hop fields, client credentials and fields that the gateway writes itself are left out.
   static func request(_ headers: HeaderList) -> HeaderList {
-    filter(headers) { !clientCredentials.contains($0) && !rewrittenInRequests.contains($0) }
+    filter(headers) { !isClientCredential($0) && !isRewrittenInRequests($0) }
   }
 
   /// A response's fields as they go to the client.
   static func response(_ headers: HeaderList) -> HeaderList {
-    filter(headers) { !rewrittenInResponses.contains($0) }
+    filter(headers) { !isRewrittenInResponses($0) }
   }
 
-  private static func filter(_ headers: HeaderList, keep: (String) -> Bool) -> HeaderList {
+  private static func filter(_ headers: HeaderList, keep: (UnsafeRawBufferPointer) -> Bool) -> HeaderList {
     let named = namedByConnection(headers)
     var result = HeaderList()
-    for index in 0..<headers.count {
-      let name = headers.name(at: index)
-      if hopByHop.contains(name) || named.contains(name) || !keep(name) { continue }
-      result.append(name, headers.value(at: index))
+    result.reserve(for: headers)
+    headers.forEach { name, value in
+      if isHopByHop(name) || !keep(name) { return }
+      if !named.isEmpty, named.contains(String(decoding: name, as: UTF8.self)) { return }
+      result.append(name, value)
     }
     return result
   }
@@ -58,5 +44,59 @@ enum ForwardedHeaders {
       !($0 == "key" || $0.hasPrefix("key="))
     }
     return kept.isEmpty ? nil : kept.joined(separator: "&")
+  }
+
+  // MARK: Names, in lower case. Looked at by their length first, since this runs for each field of each message.
+
+  /// Fields that speak of one connection only, whatever `Connection` says.
+  private static func isHopByHop(_ name: UnsafeRawBufferPointer) -> Bool {
+    switch name.count {
+    case 2: name.equals("te")
+    case 7: name.equals("trailer") || name.equals("upgrade")
+    case 10: name.equals("connection") || name.equals("keep-alive")
+    case 14: name.equals("http2-settings")
+    case 16: name.equals("proxy-connection")
+    case 17: name.equals("transfer-encoding")
+    case 18: name.equals("proxy-authenticate")
+    case 19: name.equals("proxy-authorization")
+    default: false
+    }
+  }
+
+  /// What a client proves itself with: it ends at the gateway.
+  private static func isClientCredential(_ name: UnsafeRawBufferPointer) -> Bool {
+    switch name.count {
+    case 6: name.equals("cookie")
+    case 7: name.equals("api-key")
+    case 9: name.equals("x-api-key")
+    case 13: name.equals("authorization")
+    case 14: name.equals("x-goog-api-key")
+    default: false
+    }
+  }
+
+  /// What the gateway says itself.
+  private static func isRewrittenInRequests(_ name: UnsafeRawBufferPointer) -> Bool {
+    switch name.count {
+    case 4: name.equals("host")
+    case 6: name.equals("expect")
+    case 9: name.equals("forwarded") || name.equals("x-real-ip")
+    case 12: name.equals("x-request-id")
+    case 14: name.equals("content-length")
+    case 15: name.equals("accept-encoding") || name.equals("x-forwarded-for")
+    case 16: name.equals("x-forwarded-host") || name.equals("x-forwarded-port")
+    case 17: name.equals("x-forwarded-proto")
+    default: false
+    }
+  }
+
+  private static func isRewrittenInResponses(_ name: UnsafeRawBufferPointer) -> Bool {
+    switch name.count {
+    case 7: name.equals("alt-svc")
+    case 10: name.equals("set-cookie")
+    case 12: name.equals("x-request-id")
+    case 14: name.equals("content-length")
+    default: false
+    }
   }
 }

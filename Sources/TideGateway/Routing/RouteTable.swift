@@ -7,12 +7,13 @@ import TideCore
 struct RouteTable: Sendable {
   let routes: [RouteConfiguration]
 
-  /// The first route that the head allows from `start` on; its `model` is not looked at yet.
-  func firstMatch(_ request: RequestHead, path: String, host: String, from start: Int = 0) -> Int? {
+  /// The first route that the head allows from `start` on; its `model` is not looked at yet. `host` is asked for by routes that look at it
+  /// only.
+  func firstMatch(_ request: RequestHead, path: String, host: @autoclosure () -> String, from start: Int = 0) -> Int? {
     var index = start
     while index < routes.count {
       let match = routes[index].match
-      if any(match.path, path), any(match.method, request.method), any(match.host, host),
+      if any(match.path, path), any(match.method, request.method), match.host.isEmpty || any(match.host, host()),
         match.headers.allSatisfy({ name, globs in request.headers.joined(name).map { any(globs, $0) } ?? false })
       {
         return index
@@ -24,13 +25,13 @@ struct RouteTable: Sendable {
 
   /// The first route that head and model allow; `model` is nil when the request has none, and then only routes that do not ask for
   /// one match.
-  func firstMatch(_ request: RequestHead, path: String, host: String, model: String?) -> Int? {
-    var next = firstMatch(request, path: path, host: host)
+  func firstMatch(_ request: RequestHead, path: String, host: @autoclosure () -> String, model: String?) -> Int? {
+    var next = firstMatch(request, path: path, host: host())
     while let index = next {
       let wanted = routes[index].match.model
       if wanted.isEmpty || wanted.contains(where: { $0.pattern == "*" }) { return index }
       if let model, any(wanted, model) { return index }
-      next = firstMatch(request, path: path, host: host, from: index + 1)
+      next = firstMatch(request, path: path, host: host(), from: index + 1)
     }
     return nil
   }

@@ -93,7 +93,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
     var client = ExchangeContext.Client()
-    client.ip = connection.peerAddress.host
+    client.ip = connection.peerHost
     client.port = Int(connection.peerAddress.port)
     client.isTLS = connection.isTLS
     client.protocolName = Self.protocolName(connection)
@@ -118,13 +118,13 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       metrics.recordShed("loop_lag")
       return refuse(head, stream, from: client, .overloaded, id: id)
     }
-    let host = Self.hostName(head.authority)
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
     let routes = generation.generation.routes
+    let kind = RequestKind(method: head.method, path: path.path)
     let route =
-      RequestKind(method: head.method, path: path.path).readsBody
-      ? routes.firstMatch(head, path: path.path, host: host)
-      : routes.firstMatch(head, path: path.path, host: host, model: nil)
+      kind.readsBody
+      ? routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority))
+      : routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority), model: nil)
     guard let route else {
       return refuse(head, stream, from: client, .notFound, id: id)
     }
@@ -136,7 +136,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     context.auth = identity
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
-      worker: self, generation: generation, head: head, path: path, route: route, stream: stream, context: context)
+      worker: self, generation: generation, head: head, path: path, kind: kind, route: route, stream: stream,
+      context: context)
     context.kind = exchange.kind.contextKind
     context.dialect = exchange.dialect.name
     exchange.position = exchanges.count
@@ -206,10 +207,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   // MARK: Upstreams
 
-  /// The pools of a cluster's endpoints on this worker, made when first asked for.
-  func pools(of cluster: String, in generation: WorkerGeneration) -> [EndpointPool] {
-    guard let cluster = generation.generation.clusters[cluster] else { return [] }
-    return cluster.endpoints.map { endpoint in
+  /// A cluster and the pools of its endpoints on this worker, made when first asked for.
+  func cluster(named name: String, in generation: WorkerGeneration) -> WorkerCluster? {
+    generation.cluster(named: name) { endpoint, cluster in
       if let pool = pools[endpoint] { return pool }
       let pool = makePool(endpoint, cluster.tls)
       pools[endpoint] = pool

@@ -3,7 +3,9 @@ import TideCore
 import TidePolicy
 
 /// One numbered, immutable set of configuration and policies. Built on the control thread, shared by all workers.
-struct Generation: Sendable {
+///
+/// A class: an exchange reads single fields of it, and copying a structure of this size takes dozens of reference counts.
+final class Generation: Sendable {
   let number: Int
   let configuration: GatewayConfiguration
   let routes: RouteTable
@@ -30,9 +32,28 @@ final class WorkerGeneration {
   let policies: PolicyWorker
   /// Exchanges that began on this generation and have not ended.
   var exchangeCount = 0
+  /// The clusters that were asked for on this worker.
+  private var clusters: [String: WorkerCluster] = [:]
+  /// What `cluster` found last: requests in a row mostly go to one cluster.
+  private var found: WorkerCluster?
 
   init(generation: Generation, policies: PolicyWorker) {
     self.generation = generation
     self.policies = policies
+  }
+
+  /// A cluster with its pools on this worker, which `pool` finds or makes when the cluster is first asked for. nil when the generation
+  /// has none of that name.
+  func cluster(named name: String, pool: (Endpoint, Cluster) -> EndpointPool) -> WorkerCluster? {
+    if let found, found.cluster.configuration.name == name { return found }
+    if let known = clusters[name] {
+      found = known
+      return known
+    }
+    guard let cluster = generation.clusters[name] else { return nil }
+    let made = WorkerCluster(cluster, pools: cluster.endpoints.map { pool($0, cluster) })
+    clusters[name] = made
+    found = made
+    return made
   }
 }

@@ -55,6 +55,13 @@ public struct DescriptorBudget: Sendable, Equatable {
     return (Int(clamping: soft), Int(clamping: hard))
   }
 
+  /// Raises the soft limit to the hard one as far as the system lets it, and returns the soft limit then in force.
+  public static func raiseLimit() -> Int {
+    let (soft, hard) = currentLimit()
+    guard soft < hard else { return soft }
+    return clinux_set_descriptor_limit(UInt64(hard), UInt64(hard)) == 0 ? hard : soft
+  }
+
   /// Raises the soft limit to the hard one.
   public func apply() throws(Diagnostic) {
     let (soft, hard) = Self.currentLimit()

@@ -1,4 +1,5 @@
 import TideCore
+import TideDialects
 
 /// One binding of a policy, checked: immutable, shared by all workers of a generation.
 struct BoundPolicy: Sendable {
@@ -15,7 +16,22 @@ struct BoundPolicy: Sendable {
   /// The source names `vars`, so each exchange gets a table for it.
   var usesVariables: Bool
 
+  /// The source calls `ctx.prompt:mask`, as far as one can see.
+  var masksPrompts: Bool {
+    LuaText.mentions(":mask", in: source.text)
+      || source.modules.values.contains { LuaText.mentions(":mask", in: $0.text) }
+  }
+
+  /// What `filters` declares, compiled; nil before that and where there are none.
+  var filters: FilterProgram?
+
   var hooks: HookSet { manifest.hooks }
+
+  /// The lanes that its lane hooks see.
+  var hookChannels: ChannelSet { hooks.isDisjoint(with: .texts) ? [] : manifest.channels }
+
+  /// The lanes that its hooks or filters see.
+  var laneChannels: ChannelSet { hookChannels.union(filters?.channels ?? []) }
 
   func failureAction(_ hook: HookName) -> PolicyBinding.FailureAction { failure[Int(hook.rawValue)] }
 

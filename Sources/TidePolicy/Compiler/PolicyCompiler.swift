@@ -1,4 +1,5 @@
 import TideCore
+import TideDialects
 import TideLua
 
 /// Makes a blueprint from a folder and bindings: loads every file in a scratch state, checks manifests and
@@ -171,15 +172,30 @@ public struct PolicyCompiler {
   /// Builds each binding's state once, `on_load` included, in a store of its own.
   private mutating func tryOut() {
     let store = SharedStore(keysMax: 4096, bytesMax: 4 << 20)
-    for policy in bound {
+    for index in bound.indices {
+      let policy = bound[index]
       do throws(LuaFailure) {
-        _ = try BindingMachine(policy, services: services, store: store, seed: 1)
+        let machine = try BindingMachine(policy, services: services, store: store, seed: 1)
+        compileFilters(machine.filters.map(\.filter), of: index)
       } catch {
         problems.append(
           Diagnostic(
             file: error.file.isEmpty ? policy.source.path : error.file, line: error.line,
             message: "policy \(policy.name): " + error.message))
       }
+    }
+  }
+
+  private mutating func compileFilters(_ filters: [DeclaredFilter], of index: Int) {
+    let policy = bound[index]
+    if policy.masksPrompts { EntityFinder.prepare() }
+    guard !filters.isEmpty else { return }
+    do throws(FilterProblem) {
+      bound[index].filters = try FilterProgram(
+        filters, hold: policy.manifest.hold, channels: policy.manifest.channels)
+    } catch {
+      problems.append(
+        Diagnostic(file: policy.source.path, line: 1, message: "policy \(policy.name): \(error.description)"))
     }
   }
 

@@ -9,10 +9,11 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   case params, paramTemperature, paramTopP, paramMaxTokens, paramN, paramStop, paramSeed, paramUser
   case paramFrequencyPenalty, paramPresencePenalty
   case prompt, promptMessages, promptSystem, promptTools, promptTokens, promptEachText, promptAppend, promptInsert
-  case promptRemove, promptReplace
+  case promptRemove, promptReplace, promptMask
   case route, routeName, routeCluster, routeProvider, routeModel
   case response, responseStatus, responseHeaders, responseSource
   case usage, usageInput, usageOutput, usageCached, usageTotal, usageSource
+  case filters, filtersDisable, filtersSet
   case log
 
   /// The shape of a field's value, as annotations name it.
@@ -46,7 +47,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   static func named(_ path: String) -> ContextField? { allCases.first { $0.entry.path == path } }
 
   /// What the contract lists and this version does not have yet; using one raises a message that says so.
-  static let notYet = ["filters", "prompt.mask", "response.text"]
+  static let notYet = ["response.text"]
 
   private static let table: [Entry] = allCases.map(\.definition)
 
@@ -121,6 +122,11 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .promptRemove: leaf("prompt.remove", .function, "remove(index): removes a message", from: .onRequest)
     case .promptReplace:
       leaf("prompt.replace", .function, "replace(index, {role, text}): puts another message there", from: .onRequest)
+    case .promptMask:
+      leaf(
+        "prompt.mask", .function,
+        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds; returns how many",
+        from: .onRequest)
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
     case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onLane)
@@ -136,6 +142,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .usageCached: leaf("usage.cached", .integer, "prompt tokens from the provider's cache", from: .onLog)
     case .usageTotal: leaf("usage.total", .integer, "both", from: .onLog)
     case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onLog)
+    case .filters: leaf("filters", .object, "this policy's filters, for this exchange")
+    case .filtersDisable:
+      leaf("filters.disable", .function, "disable{names}: puts filters out of action, without names all of them")
+    case .filtersSet: leaf("filters.set", .function, "set{names}: lets only these filters run")
     case .log: leaf("log", .function, "log(level, message, fields): a line that names policy and exchange")
     }
   }

@@ -63,6 +63,8 @@ public final class ExchangeContext {
   public var usage: TokenUsage?
   public var usageSource = TokenUsage.Source.upstream
   public var ttftMs: Double?
+  /// By binding.
+  var filterStates: [Int: FilterState] = [:]
 
   public init(id: String, request: RequestHead) {
     self.id = id

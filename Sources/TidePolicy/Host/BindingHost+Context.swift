@@ -16,6 +16,7 @@ extension BindingHost {
     case .response: .response
     case .responseHeaders: .responseHeaders
     case .usage: .usage
+    case .filters: .filters
     default: nil
     }
   }
@@ -60,6 +61,9 @@ extension BindingHost {
     case .promptInsert: .insertMessage
     case .promptRemove: .removeMessage
     case .promptReplace: .replaceMessage
+    case .promptMask: .maskPrompt
+    case .filtersDisable: .disableFilters
+    case .filtersSet: .setFilters
     default: nil
     }
   }

@@ -50,6 +50,10 @@ extension BindingHost {
       results.append(glob(pattern).matches(text))
     case .log: try log(arguments, from: 0)
     case .now: results.append(services.wallClockMs())
+    case .filterMask, .filterReplace, .filterRestore, .filterBlock, .filterLimit:
+      try makeFilter(function, arguments, &results)
+    case .disableFilters, .setFilters: return try changeFilters(function, arguments)
+    case .maskPrompt: return try maskPrompt(arguments, &results)
     case .contextLog: try log(arguments, from: 1)
     case .eachText: return try eachText(arguments, &results)
     case .nextText: return nextText(arguments, &results)

@@ -9,12 +9,13 @@ final class BindingHost: LuaHost {
   /// Kinds of host objects. The groups of `ctx` share the context's slot and generation.
   enum ObjectKind: UInt16, CaseIterable {
     case context = 1, client, auth, request, requestHeaders, params, prompt, route, response, responseHeaders, usage
-    case loop, part, lane, null
+    case loop, part, lane, null, filters
   }
 
   /// Kinds of values that Lua carries without reading them.
   static let verdictKind: UInt16 = 1
   static let secretKind: UInt16 = 2
+  static let filterKind: UInt16 = 3
   /// `tide.json.null`: an object, since those are equal by what they name.
   static let null = LuaHandle(kind: ObjectKind.null.rawValue, slot: 0, generation: 0)
 
@@ -35,6 +36,8 @@ final class BindingHost: LuaHost {
   var loopHandles: [LuaHandle] = []
   var partHandles: [LuaHandle] = []
   var secrets: [Secret] = []
+  /// What `tide.filter` has made in this machine.
+  var filters: [MadeFilter] = []
   /// Grows when messages are inserted or removed, so that parts of an earlier loop are known to be out of date.
   var promptRevision = 0
   /// `ctx.vars` of the exchange whose hook runs, where the policy uses it.
@@ -66,6 +69,7 @@ final class BindingHost: LuaHost {
     verdicts = []
     firstVerdictID = 0
     secrets = []
+    filters = []
   }
 
   /// Loading is over: verdicts made from now on belong to a hook.

@@ -7,6 +7,8 @@ enum HostFunction: Int32, CaseIterable {
   case limitTake
   case jsonEncode, jsonDecode
   case sha256, hmac, glob, log, now
+  case filterMask, filterReplace, filterRestore, filterBlock, filterLimit
+  case disableFilters, setFilters, maskPrompt
   case contextLog, eachText, nextText, appendMessage, insertMessage, removeMessage, replaceMessage
 
   /// Where it stands; nil for methods of objects.
@@ -27,6 +29,11 @@ enum HostFunction: Int32, CaseIterable {
     case .sha256: "tide.sha256"
     case .hmac: "tide.hmac"
     case .glob: "tide.glob"
+    case .filterMask: "tide.filter.mask"
+    case .filterReplace: "tide.filter.replace"
+    case .filterRestore: "tide.filter.restore"
+    case .filterBlock: "tide.filter.block"
+    case .filterLimit: "tide.filter.limit"
     case .log: "tide.log"
     case .now: "tide.now"
     default: nil
@@ -34,7 +41,13 @@ enum HostFunction: Int32, CaseIterable {
   }
 
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
-  var options: LuaFunctionOptions { self == .limitTake ? .coroutineOnly : [] }
+  var options: LuaFunctionOptions {
+    switch self {
+    case .limitTake: .coroutineOnly
+    case .filterMask, .filterReplace, .filterBlock: .takesFunctions
+    default: []
+    }
+  }
 }
 
 /// What the contract lists and this version does not have: refused where a file names it, and again where a script
@@ -43,8 +56,7 @@ enum NotYet {
   static let functions = [
     "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",
     "tide.base64.decode", "tide.jwt.verify", "tide.uuid", "tide.re", "tide.metrics.incr", "tide.metrics.observe",
-    "tide.limit.tokens", "tide.limit.concurrent", "tide.filter.mask", "tide.filter.replace", "tide.filter.restore",
-    "tide.filter.block", "tide.filter.limit",
+    "tide.limit.tokens", "tide.limit.concurrent",
   ]
 
   /// Above all of `HostFunction`.
@@ -52,12 +64,11 @@ enum NotYet {
 
   static func message(_ name: String) -> String { "\(name) is not supported yet by this version" }
 
-  /// The names as a source may write them, `tide.filter` for all of its functions.
+  /// The names as a source may write them.
   private static let scanned: [String] = [
     "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt",
     "tide.uuid",
-    "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "tide.filter", "ctx.filters",
-    "ctx.response.text", "prompt:mask",
+    "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "ctx.response.text",
   ]
 
   /// The first line of each unsupported name in a source; comments and strings do not count.

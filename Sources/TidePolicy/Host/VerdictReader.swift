@@ -23,7 +23,7 @@ enum Verdict: Sendable, Equatable {
     switch self {
     case .deny, .respond: hook == .onAuth || hook == .onRequest || hook == .onRoute
     case .identity: hook == .onAuth
-    case .cut: hook == .onToken || hook == .onSegment
+    case .cut: hook == .onToken || hook == .onSegment || hook == .filters
     }
   }
 }

@@ -1,6 +1,9 @@
 /// A point of an exchange's life where a policy runs. In the order of that life, which is what `ContextField` compares.
 public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable {
-  case onLoad, onAuth, onRequest, onRoute, onLane, onToken, onSegment, onLaneEnd, onLog
+  case onLoad, onAuth, onRequest, onRoute, onLane
+  /// The compiled filters, and `on_match` of those that ask.
+  case filters
+  case onToken, onSegment, onLaneEnd, onLog
 
   /// The name in Lua, YAML, logs and metrics.
   public var name: String {
@@ -10,6 +13,7 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
     case .onRequest: "on_request"
     case .onRoute: "on_route"
     case .onLane: "on_lane"
+    case .filters: "filters"
     case .onToken: "on_token"
     case .onSegment: "on_segment"
     case .onLaneEnd: "on_lane_end"
@@ -45,9 +49,13 @@ public struct HookSet: OptionSet, Sendable, BitwiseCopyable, Hashable {
   @inline(__always)
   public func contains(_ hook: HookName) -> Bool { rawValue & (1 << UInt16(hook.rawValue)) != 0 }
 
-  public static let lanes: HookSet = [
+  /// Functions that see the text of lanes.
+  public static let texts: HookSet = [
     HookSet(.onLane), HookSet(.onToken), HookSet(.onSegment), HookSet(.onLaneEnd),
   ]
+
+  /// Whatever sees the text of lanes.
+  public static let lanes: HookSet = [.texts, HookSet(.filters)]
 
   /// In the order of an exchange's life.
   public var hooks: [HookName] { HookName.allCases.filter { contains($0) } }

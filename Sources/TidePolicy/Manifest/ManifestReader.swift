@@ -9,9 +9,9 @@ struct ManifestReader {
   private let name: String
 
   private static let keys = [
-    "name", "version", "api", "auto", "schema", "channels", "segment", "budgets", "failure",
+    "name", "version", "api", "auto", "schema", "channels", "segment", "hold", "budgets", "failure",
   ]
-  private static let notYet = ["filters", "timers", "net", "hold", "keep_text"] + HookName.notYet
+  private static let notYet = ["timers", "net", "keep_text"] + HookName.notYet
 
   init(name: String) { self.name = name }
 
@@ -22,7 +22,9 @@ struct ManifestReader {
     }
     var hooks: HookSet = []
     for entry in entries {
-      if let hook = HookName(name: entry.key) {
+      if entry.key == HookName.filters.name {
+        if hasFilters(entry.value) { hooks.insert(HookSet(.filters)) }
+      } else if let hook = HookName(name: entry.key) {
         if case .function = entry.value {
           hooks.insert(HookSet(hook))
         } else {
@@ -56,12 +58,15 @@ struct ManifestReader {
           : "segment is of no use without on_segment")
     }
     let channels = channelSet(table["channels"])
+    if table["hold"] != nil, !hooks.contains(.filters) { problems.append("hold is of no use without filters") }
+    let hold = filterHold(table["hold"])
     let budgets = hookBudgets(table["budgets"])
     let failure = failureActions(table["failure"])
     guard problems.isEmpty else { return nil }
     return PolicyManifest(
       name: name, version: table["version"].map(SchemaField.show) ?? "", auto: auto, schema: schema, channels: channels,
-      segment: segment, budgets: budgets, failure: failure, hooks: hooks)
+      segment: segment, budgets: budgets, failure: failure, hooks: hooks,
+      hold: hold)
   }
 
   private mutating func segmentUnit(_ value: PolicyValue?) -> Segmenter.Unit? {
@@ -92,22 +97,59 @@ struct ManifestReader {
 
   private mutating func channelSet(_ value: PolicyValue?) -> ChannelSet {
     guard let value else { return .text }
-    guard let names = value.elements, !names.isEmpty else {
-      problems.append("channels must be a list of text, reasoning, refusal")
+    do throws(HostError) {
+      return try ChannelSet.read(value)
+    } catch {
+      problems.append(error.message)
       return .text
     }
-    var result: ChannelSet = []
-    for name in names {
-      switch name.text {
-      case "text": result.insert(.text)
-      case "reasoning": result.insert(.reasoning)
-      case "refusal": result.insert(.refusal)
-      case "tool_args": problems.append("the channel tool_args is not supported yet by this version")
+  }
+
+  /// Whether there are any; what they are is read once there is a configuration.
+  private mutating func hasFilters(_ value: PolicyValue) -> Bool {
+    if case .function = value { return true }
+    guard let elements = value.elements else {
+      problems.append("filters must be a list, or a function of cfg that returns one, not \(value.kind)")
+      return false
+    }
+    return !elements.isEmpty
+  }
+
+  private mutating func filterHold(_ value: PolicyValue?) -> FilterHold {
+    var hold = FilterHold()
+    guard let value else { return hold }
+    guard let entries = value.entries else {
+      problems.append("hold must be a table such as { bytes = 256, time = \"300ms\", strict = false }")
+      return hold
+    }
+    for entry in entries {
+      switch entry.key {
+      case "bytes":
+        let bytes = entry.value.text.flatMap(UnitText.byteCount) ?? entry.value.wholeNumber
+        if let bytes, FilterHold.byteCountRange.contains(bytes) {
+          hold.byteCount = bytes
+        } else {
+          problems.append("hold.bytes must be a size from 16 bytes to 64KiB")
+        }
+      case "time":
+        let ms = entry.value.text.flatMap(UnitText.milliseconds) ?? entry.value.wholeNumber
+        if let ms, ms >= 1, ms <= 60_000 {
+          hold.timeMs = ms
+        } else {
+          problems.append("hold.time must be a duration from 1ms to 60s")
+        }
+      case "strict":
+        if case .boolean(let flag) = entry.value {
+          hold.isStrict = flag
+        } else {
+          problems.append("hold.strict must be true or false, not \(entry.value.kind)")
+        }
       default:
-        problems.append("unknown channel \(SchemaField.show(name)); there are text, reasoning, refusal, tool_args")
+        problems.append(
+          "unknown key hold.\(entry.key)" + SchemaReader.suggestion(entry.key, ["bytes", "time", "strict"]))
       }
     }
-    return result
+    return hold
   }
 
   private mutating func hookBudgets(_ value: PolicyValue?) -> HookBudgets {

@@ -12,13 +12,15 @@ public struct PolicyManifest: Sendable {
   public var budgets: HookBudgets
   public var failure: [HookName: PolicyBinding.FailureAction]
   public var hooks: HookSet
+  /// How much text its filters may hold, and for how long.
+  public var hold = FilterHold()
 
   /// What a hook's error does when neither the operator nor the policy says: the hooks that can say "no" fail closed.
   static func defaultFailure(_ hook: HookName) -> PolicyBinding.FailureAction {
     switch hook {
     case .onAuth, .onRequest, .onLoad: .deny
     case .onRoute, .onLog: .skip
-    case .onLane, .onToken, .onSegment, .onLaneEnd: .cut
+    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd: .cut
     }
   }
 }
@@ -38,7 +40,7 @@ public struct HookBudgets: Sendable, Equatable {
     return switch hook {
     case .onLoad: 100_000_000
     case .onAuth, .onRequest, .onRoute, .onLog: 5_000_000
-    case .onLane, .onToken, .onSegment, .onLaneEnd: 50_000
+    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd: 50_000
     }
   }
 

@@ -17,6 +17,8 @@ final class BindingMachine {
   private(set) var epoch: UInt32 = 1
   private(set) var config: LuaRef
   private var functions: [LuaFunction?]
+  /// The policy's filters, in the order listed, with what their matches ask.
+  private(set) var filters: [BindingHost.MadeFilter]
   var breaker = PolicyBreaker()
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
@@ -41,6 +43,7 @@ final class BindingMachine {
     metrics = .allocate(capacity: HookName.allCases.count)
     metrics.initialize(repeating: HookMetrics(), count: HookName.allCases.count)
     (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+    filters = loaded.filters
   }
 
   deinit { metrics.deallocate() }
@@ -49,6 +52,7 @@ final class BindingMachine {
     var machine: LuaMachine
     var config: LuaRef
     var functions: [LuaFunction?]
+    var filters: [BindingHost.MadeFilter]
   }
 
   private static func load(
@@ -75,13 +79,17 @@ final class BindingMachine {
       if case .failed(let failure) = outcome { throw failure }
     }
     try machine.freeze(config, name: "cfg")
+    let filters = try host.declaredFilters(table["filters"], machine, config: config)
     host.machineLoaded()
     machine.collect()
-    return Loaded(machine: machine, config: config, functions: functions)
+    return Loaded(machine: machine, config: config, functions: functions, filters: filters)
   }
 
   @inline(__always)
   func function(_ hook: HookName) -> LuaFunction? { functions[Int(hook.rawValue)] }
+
+  /// What is asked about a filter's matches.
+  func onMatch(filter place: Int) -> LuaFunction? { place < filters.count ? filters[place].onMatch : nil }
 
   // MARK: Running a hook
 
@@ -128,6 +136,7 @@ final class BindingMachine {
     do throws(LuaFailure) {
       let loaded = try Self.load(binding, host, seed: seed, mode: mode)
       (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+      filters = loaded.filters
       isBroken = false
     } catch {
       isBroken = true

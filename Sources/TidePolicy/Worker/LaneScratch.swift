@@ -22,6 +22,8 @@ final class LaneScratch {
 
   /// By stage.
   let buffers: [Buffer]
+  /// What one stage's filters let through to its hooks.
+  let filtered = Buffer()
   /// What `on_token` made of a text that `on_segment` is to see.
   let token = Buffer()
   /// Where the units of one batch stand.

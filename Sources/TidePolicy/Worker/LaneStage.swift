@@ -23,10 +23,16 @@ final class LaneStage {
   var ownsLane = false
   /// At an address of its own, as `LaneScratch.Buffer`.
   let segmenter: UnsafeMutablePointer<Segmenter>?
+  /// At an address of its own, too; nil where no filter looks for anything.
+  let filters: UnsafeMutablePointer<LaneFilters>?
+  /// The `limit` filters of all lanes.
+  let limits: AnswerLimits?
 
-  init(_ machine: BindingMachine, _ lane: LaneID) {
+  init(_ machine: BindingMachine, _ lane: LaneID, _ state: FilterState, limits: AnswerLimits?) {
     self.machine = machine
-    isSubscribed = machine.binding.manifest.channels.contains(lane.channel)
+    self.limits = limits
+    filters = machine.binding.filters.flatMap { Self.filters($0, lane.channel, state) }
+    isSubscribed = machine.binding.hookChannels.contains(lane.channel)
     guard isSubscribed, let unit = machine.binding.manifest.segment else {
       segmenter = nil
       return
@@ -36,9 +42,29 @@ final class LaneStage {
     self.segmenter = segmenter
   }
 
+  private static func filters(
+    _ program: FilterProgram, _ channel: Channel, _ state: FilterState
+  ) -> UnsafeMutablePointer<LaneFilters>? {
+    guard let filters = LaneFilters(program, channel, disabled: state.disabled) else { return nil }
+    let pointer = UnsafeMutablePointer<LaneFilters>.allocate(capacity: 1)
+    pointer.initialize(to: filters)
+    return pointer
+  }
+
   deinit {
+    filters?.deinitialize(count: 1)
+    filters?.deallocate()
     segmenter?.deinitialize(count: 1)
     segmenter?.deallocate()
+  }
+
+  @inline(__always)
+  var hasFilters: Bool { filters != nil || limits != nil }
+
+  /// When what its filters hold has waited for as long as it may.
+  var releaseTime: MonotonicTime? {
+    guard let filters, let since = filters.pointee.scanner.heldSince else { return nil }
+    return since.advanced(byMs: filters.pointee.scanner.filters.hold.timeMs)
   }
 
   func release() {

@@ -4,15 +4,18 @@ import TideLua
 
 /// The text of one exchange's answer on its way through the policies, last binding to first.
 ///
-/// In each binding `on_token` sees the text first, as it came from the stage before; what it lets pass is cut into
-/// units for `on_segment`. A delta costs one protected call for each hook and allocates nothing.
+/// In each binding the filters see the text first, then `on_token`; what it lets pass is cut into units for `on_segment`.
+/// A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
-  private let run: PolicyRun
-  private let worker: PolicyWorker
+  let run: PolicyRun
+  let worker: PolicyWorker
   private let machines: [BindingMachine]
   private let wantedChannels: ChannelSet
-  private var lanes: ContiguousArray<Lane> = []
+  private let hasFilters: Bool
+  private(set) var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
+  /// By machine, what its `limit` filters have counted; made with the first lane.
+  private var limits: [AnswerLimits?] = []
   private var decidedCut = LaneCut()
   /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
   /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
@@ -20,7 +23,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
 
-  private struct Lane {
+  struct Lane {
     var id: LaneID
     var stages: [LaneStage]
     var hasEnded = false
@@ -30,7 +33,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     self.run = run
     worker = run.worker
     machines = stages.map { run.worker.machines[$0] }
-    wantedChannels = machines.reduce(into: ChannelSet()) { $0.formUnion($1.binding.manifest.channels) }
+    wantedChannels = machines.reduce(into: ChannelSet()) { $0.formUnion($1.binding.laneChannels) }
+    hasFilters = machines.contains { $0.binding.filters != nil }
     isFirstByteSent = run.context.isStreaming
     super.init()
   }
@@ -50,6 +54,25 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
+  }
+
+  override public func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
+    let index = indexOfLane(lane)
+    if lanes[index].hasEnded { return .proceed }
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    return flow(lanes[index].stages, 0, index, nothing, isEnd: false, due: time, into: &out)
+  }
+
+  override public var releaseTime: MonotonicTime? {
+    guard hasFilters else { return nil }
+    var first: MonotonicTime?
+    for lane in lanes where !lane.hasEnded {
+      for stage in lane.stages {
+        guard let time = stage.releaseTime else { continue }
+        first = first.map { min($0, time) } ?? time
+      }
+    }
+    return first
   }
 
   override public func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
@@ -74,7 +97,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
       lastLane = known
       return known
     }
-    lanes.append(Lane(id: id, stages: machines.map { LaneStage($0, id) }))
+    // Filters are in or out of action by now.
+    if lanes.isEmpty { limits = machines.map { run.answerLimits($0) } }
+    lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
     lastLane = lanes.count - 1
     return lastLane
   }
@@ -83,27 +108,27 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   private func flow(
     _ stages: [LaneStage], _ place: Int, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool,
-    into out: inout ByteQueue
+    due: MonotonicTime? = nil, into out: inout ByteQueue
   ) -> LaneStep {
     let stage = stages[place]
     guard place + 1 < stages.count else {
-      let step = process(stage, lane, text, isEnd: isEnd, into: &out)
+      let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
       if step != .proceed { lanes[lane].hasEnded = true }
       return step
     }
     let buffer = worker.scratch.buffers[place]
     buffer.queue.pointee.removeAll()
-    let step = process(stage, lane, text, isEnd: isEnd, into: &buffer.queue.pointee)
+    let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &buffer.queue.pointee)
     // After a cut the stages that follow release what they hold: it came before.
     let isLast = isEnd || step != .proceed
-    guard isLast || !buffer.queue.pointee.isEmpty else { return .proceed }
-    let next = flow(stages, place + 1, lane, buffer.queue.pointee.readableBytes, isEnd: isLast, into: &out)
+    guard isLast || due != nil || !buffer.queue.pointee.isEmpty else { return .proceed }
+    let next = flow(stages, place + 1, lane, buffer.queue.pointee.readableBytes, isEnd: isLast, due: due, into: &out)
     if step != .proceed { lanes[lane].hasEnded = true }
     return step == .fail || next == .fail ? .fail : step == .proceed ? next : step
   }
 
-  /// One stage: `on_lane` with the first text, `on_token`, `on_segment`, at the end `on_lane_end`.
-  private func process(
+  /// One stage's hooks: `on_lane` with the first text, `on_token`, `on_segment`, at the end `on_lane_end`.
+  func runHooks(
     _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
   ) -> LaneStep {
     guard stage.isSubscribed else {
@@ -138,17 +163,28 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return laneEnded(stage, lanes[lane].id, into: &out)
   }
 
-  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of
-  /// the old one's `s`, and an exchange that did nothing wrong must go on.
+  /// Makes the stage ready for its hooks.
   ///
-  /// - Returns: nil when the stage is ready, else what to do with the text.
+  /// - Returns: nil when it is, else what to do with the text.
   private func prepare(
     _ stage: LaneStage, _ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue
   ) -> LaneStep? {
+    let hooks = stage.machine.binding.hooks
+    let hook: HookName = hooks.contains(.onLane) ? .onLane : hooks.contains(.onToken) ? .onToken : .onSegment
+    guard stage.machine.mayRun(hook) else { return refused(stage, hook, text, into: &out) }
+    do throws(LuaFailure) {
+      try open(stage, lane)
+      return nil
+    } catch {
+      stage.machine.failed(hook, error, exchangeID: run.context.id)
+      return refused(stage, hook, text, into: &out)
+    }
+  }
+
+  /// Runs `on_lane` and holds what the lane's hooks need. After an abort it runs again: the new machine has no trace of
+  /// the old one's `s`, and an exchange that did nothing wrong must go on.
+  func open(_ stage: LaneStage, _ lane: LaneID) throws(LuaFailure) {
     let machine = stage.machine
-    let hasHook = machine.binding.hooks.contains(.onLane)
-    let hook: HookName = hasHook ? .onLane : machine.binding.hooks.contains(.onToken) ? .onToken : .onSegment
-    guard machine.mayRun(hook) else { return refused(stage, hook, text, into: &out) }
     // What an aborted machine held went with it.
     stage.state = nil
     stage.lane = nil
@@ -159,7 +195,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
       stage.lane = held.reference
       stage.ownsLane = held.isOwned
       stage.epoch = machine.epoch
-      if hasHook, let function = machine.function(.onLane) {
+      if machine.binding.hooks.contains(.onLane), let function = machine.function(.onLane) {
         let contextReference = try run.contextReference(machine)
         let start = MonotonicTime.now()
         machine.host.hookBegins(.onLane, run.context, variables: contextReference.variables)
@@ -181,7 +217,6 @@ public final class PolicyLaneProcessor: LaneProcessor {
       }
       if stage.state == nil { stage.state = try machine.machine.referenceTable() }
       stage.status = .ready
-      return nil
     } catch {
       if stage.epoch == machine.epoch {
         if let state = stage.state { machine.machine.release(state) }
@@ -190,8 +225,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
       stage.state = nil
       stage.lane = nil
       stage.epoch = 0
-      machine.failed(hook, error, exchangeID: run.context.id)
-      return refused(stage, hook, text, into: &out)
+      throw error
     }
   }
 
@@ -214,7 +248,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     stage.segmenter?.pointee.finish { piece, _ in out.append(piece) }
   }
 
-  private func failureStep(_ stage: LaneStage, _ hook: HookName) -> LaneStep {
+  func failureStep(_ stage: LaneStage, _ hook: HookName) -> LaneStep {
     let action = stage.machine.binding.failureAction(hook)
     if action == .skip { return .proceed }
     stage.status = .broken
@@ -224,12 +258,18 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return .cut
   }
 
-  private func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure) -> LaneStep {
+  /// A policy ends the answer.
+  func end(with cut: LaneCut) {
+    decidedCut = cut
+    hasCut = true
+  }
+
+  func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure) -> LaneStep {
     stage.machine.failed(hook, failure, exchangeID: run.context.id)
     return failureStep(stage, hook)
   }
 
-  private func failure(_ stage: LaneStage, _ hook: HookName, _ message: String) -> LuaFailure {
+  func failure(_ stage: LaneStage, _ hook: HookName, _ message: String) -> LuaFailure {
     LuaFailure(kind: .error, message: "\(hook.name) \(message)", file: stage.machine.binding.source.path)
   }
 
@@ -241,8 +281,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     guard case .cut(let cut) = verdict, verdict.isLegal(in: hook) else {
       return failure(stage, hook, "cannot return \(verdict.name)")
     }
-    decidedCut = cut
-    hasCut = true
+    end(with: cut)
     return nil
   }
 
@@ -397,7 +436,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   /// Appends what a script returned, as valid UTF-8: the next policy, and the client, must be able to rely on it.
-  private static func append(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) {
+  static func append(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) {
     var isPlain = true
     for byte in bytes where byte >= 0x80 {
       isPlain = false

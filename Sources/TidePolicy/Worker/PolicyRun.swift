@@ -37,7 +37,7 @@ public final class PolicyRun {
 
   deinit { end() }
 
-  private var now: MonotonicTime { worker.blueprint.services.now() }
+  var now: MonotonicTime { worker.blueprint.services.now() }
 
   // MARK: Phases before the body
 
@@ -106,6 +106,12 @@ public final class PolicyRun {
     return .proceed
   }
 
+  /// Whether `runRoute` would ask any policy.
+  public var needsRoute: Bool {
+    fixBindings()
+    return active.contains { worker.machines[$0].binding.hooks.contains(.onRoute) }
+  }
+
   /// - Parameter targets: what the configuration gives for the model, in its order.
   public func runRoute(_ targets: [RouteTarget]) -> RouteOutcome {
     fixBindings()
@@ -146,6 +152,14 @@ public final class PolicyRun {
   }
 
   func processorEnded() { processor = nil }
+
+  func filterState(_ machine: BindingMachine) -> FilterState {
+    context.filterStates[machine.binding.index] ?? FilterState()
+  }
+
+  func answerLimits(_ machine: BindingMachine) -> AnswerLimits? {
+    machine.binding.filters.flatMap { AnswerLimits($0, disabled: filterState(machine).disabled) }
+  }
 
   // MARK: Phases after the last byte
 

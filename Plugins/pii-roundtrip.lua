@@ -1,0 +1,36 @@
+--- Keeps personal data from the model, and gives it back to the client.
+--
+--      - use: pii-roundtrip
+--        config: { kinds: [email, iban], roles: [user, tool] }
+--
+--  In the prompt each find becomes a placeholder such as <EMAIL_1>, the same value always the same one, so that the
+--  model can still tell people apart. In the answer the placeholders become the values again, streamed or not, wherever
+--  the stream was cut. What the model names by itself is masked, as it came from nobody in this conversation.
+--
+--  Looks at the text of messages, of all roles unless `roles` says which; not at images, nor at the arguments of tool
+--  calls. Finds are certain ones: checksums of cards and accounts are verified, so a typing error is left alone.
+
+local KINDS = { "email", "iban", "card", "phone", "ip", "key", "jwt", "pem" }
+
+---@type tide.Policy
+return {
+  version = "1.0.0", api = 1,
+  schema = {
+    kinds = { type = "array", items = { enum = KINDS }, min_len = 1, default = { "email", "iban", "card", "phone" } },
+    roles = { type = "array", items = { type = "string" }, doc = "whose messages; default: everybody's" },
+    with = { type = "string", default = "[{kind}]", doc = "what stands for finds in the answer" },
+  },
+  -- A prompt may be long; its finds are looked for at some hundred megabytes a second.
+  budgets = { on_request = { cpu = "200ms" } },
+
+  on_request = function(ctx, cfg)
+    ctx.prompt:mask { kinds = cfg.kinds, roles = cfg.roles, map = "pii" }
+  end,
+
+  filters = function(cfg)
+    return {
+      tide.filter.restore { map = "pii" },
+      tide.filter.mask { kinds = cfg.kinds, with = cfg.with },
+    }
+  end,
+}
