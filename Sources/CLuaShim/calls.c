@@ -55,10 +55,13 @@ typedef struct {
   bool hold;
 } request;
 
-static void result_begin(tide_machine *machine) {
+/// Writes the value at the top into the result buffer, over what a call from inside this one left there.
+static void put_result(lua_State *L, tide_machine *machine, uint32_t flags) {
   machine->result.length = 0;
   machine->result.count = 0;
   machine->result.failed = false;
+  machine->encode_flags = flags;
+  tide_encode(L, machine, -1, &machine->result);
 }
 
 static int32_t run(tide_machine *machine, lua_CFunction body, request *r, uint64_t budget_ns) {
@@ -96,13 +99,11 @@ static int reference_get(lua_State *L) {
   request *r = lua_touserdata(L, 1);
   tide_machine *machine = machine_of(L);
   push_reference(L, machine, r->reference);
-  machine->encode_flags = r->flags;
-  tide_encode(L, machine, -1, &machine->result);
+  put_result(L, machine, r->flags);
   return 0;
 }
 
 int32_t tide_reference_get(tide_machine *machine, int32_t reference, uint32_t flags) {
-  result_begin(machine);
   return run(machine, reference_get, &(request){.reference = reference, .flags = flags}, 1000000000);
 }
 
@@ -138,15 +139,13 @@ static int load(lua_State *L) {
   push_reference(L, machine, r->reference);
   lua_setupvalue(L, -2, 1);
   lua_call(L, 0, 1);
-  machine->encode_flags = TIDE_KEEP_FUNCTIONS;
-  tide_encode(L, machine, -1, &machine->result);
+  put_result(L, machine, TIDE_KEEP_FUNCTIONS);
   return 0;
 }
 
 int32_t tide_load(
     tide_machine *machine, const void *source, size_t length, const char *chunk_name, int32_t environment,
     uint64_t budget_ns) {
-  result_begin(machine);
   request r = {.source = source, .length = length, .name = chunk_name, .reference = environment};
   return run(machine, load, &r, budget_ns);
 }
@@ -164,8 +163,7 @@ static int call(lua_State *L) {
     r->reference = lua_isnil(L, -1) ? -1 : tide_new_reference(L, machine);
     return 0;
   }
-  machine->encode_flags = r->flags;
-  tide_encode(L, machine, -1, &machine->result);
+  put_result(L, machine, r->flags);
   return 0;
 }
 
@@ -207,8 +205,7 @@ static int collect(lua_State *L) {
   request *r = lua_touserdata(L, 1);
   tide_machine *machine = machine_of(L);
   lua_xmove(r->coroutine, L, 1);
-  machine->encode_flags = r->flags;
-  tide_encode(L, machine, -1, &machine->result);
+  put_result(L, machine, r->flags);
   return 0;
 }
 
@@ -224,7 +221,6 @@ static void retire(tide_machine *machine, int slot) {
 
 static int32_t resume(tide_machine *machine, request *r, uint64_t budget_ns, uint64_t *token) {
   tide_frame frame;
-  result_begin(machine);
   if (!tide_enter(machine, &frame, budget_ns)) return TIDE_ERROR;
   lua_State *L = atomic_load(&machine->running);
   int status = tide_protected(machine, L, prepare, r);
@@ -272,7 +268,6 @@ int32_t tide_call(
     tide_machine *machine, int32_t function, bool coroutine, uint32_t flags, uint64_t budget_ns, uint64_t *token) {
   request r = {.function = function, .flags = flags, .slot = -1};
   if (coroutine) return resume(machine, &r, budget_ns, token);
-  result_begin(machine);
   return run(machine, call, &r, budget_ns);
 }
 

@@ -168,6 +168,15 @@ import TideLua
       return failure.message == "inner" ? .ok : .raise(failure.message)
     }
     #expect(try script.value("(function() tide.reenter() return tide.echo('after') end)()") == .text("after"))
+    // What the inner call returned is not what the outer one does.
+    let outer = try script.function("function() tide.reenter() return 'outer' end")
+    for mode in [LuaCallMode.sync, .coroutine] {
+      guard case .returned(.string(let bytes)) = machine.call(outer, budgetNs: 1_000_000_000, mode: mode) else {
+        Issue.record("the result was lost")
+        return
+      }
+      #expect(bytes == Array("outer".utf8))
+    }
     script.host.reenter = nil
   }
 

@@ -43,7 +43,6 @@ import TideCore
     ("return { channels = { 'tool_args' } }", "tool_args"),
     ("return { on_request = function() return tide.http{} end }", "tide.http"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
-    ("return { schema = { a = { type = 'pattern' } } }", "pattern"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
     let found = messages(text)

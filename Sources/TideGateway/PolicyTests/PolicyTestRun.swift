@@ -13,7 +13,7 @@ final class PolicyTestRun {
   private let file: String
   private let seed: UInt64
   private let surroundings: RehearsalGateway.Surroundings
-  private let services = RehearsalServices(clock: RehearsalClock())
+  private let services: RehearsalServices
   private var gateways: [TestGateway] = []
   /// Cases that invariants ran again.
   private(set) var caseCount = 0
@@ -28,6 +28,7 @@ final class PolicyTestRun {
     self.folder = folder
     self.file = file
     self.seed = seed
+    services = RehearsalServices(clock: RehearsalClock(), seed: seed)
     self.surroundings = surroundings
   }
 

@@ -211,7 +211,7 @@ final class TestGateway {
 
   private func replayStart() throws(TestProblem) -> (generation: Generation, services: RehearsalServices) {
     if let first { return first }
-    let services = RehearsalServices(clock: RehearsalClock())
+    let services = RehearsalServices(clock: RehearsalClock(), seed: seed)
     let made = (try Self.generation(1, configuration, firstFolder, files, services), services)
     first = made
     return made

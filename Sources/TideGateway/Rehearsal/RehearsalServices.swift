@@ -1,17 +1,24 @@
 import Synchronization
 import TidePolicy
 
-/// What policies get in a rehearsal: the gateway's digests, the rehearsal's clock, and a log that is kept instead of written.
+/// What policies get in a rehearsal: the gateway's digests, the rehearsal's clock and numbers, and a log that is kept instead of written.
 final class RehearsalServices: Sendable {
   let clock: RehearsalClock
   private let entries = Mutex<[PolicyLogEntry]>([])
+  private let seed: UInt64
+  private let numbers: Mutex<SeededNumbers>
 
-  init(clock: RehearsalClock) { self.clock = clock }
+  init(clock: RehearsalClock, seed: UInt64) {
+    self.clock = clock
+    self.seed = seed
+    numbers = Mutex(SeededNumbers(seed: seed))
+  }
 
   /// Forgets all, for another run.
   func restart() {
     clock.restart(elapsedNs: 0)
     entries.withLock { $0.removeAll() }
+    numbers.withLock { $0 = SeededNumbers(seed: seed) }
   }
 
   /// What was logged so far, in order.
@@ -26,6 +33,7 @@ final class RehearsalServices: Sendable {
     services.log = { entry in self.entries.withLock { $0.append(entry) } }
     services.now = { [clock] in clock.now }
     services.wallClockMs = { [clock] in Double(clock.wallNs / 1_000_000) }
+    services.random = { self.numbers.withLock { $0.next() } }
     services.scriptClockNs = { [clock] in clock.wallNs }
     return services
   }

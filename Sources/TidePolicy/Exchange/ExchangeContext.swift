@@ -63,6 +63,8 @@ public final class ExchangeContext {
   public var usage: TokenUsage?
   public var usageSource = TokenUsage.Source.upstream
   public var ttftMs: Double?
+  /// What the exchange holds of `tide.limit.concurrent`; its run gives them back.
+  var places: [SharedStore.Key] = []
   /// By binding.
   var filterStates: [Int: FilterState] = [:]
 

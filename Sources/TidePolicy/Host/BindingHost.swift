@@ -9,7 +9,7 @@ final class BindingHost: LuaHost {
   /// Kinds of host objects. The groups of `ctx` share the context's slot and generation.
   enum ObjectKind: UInt16, CaseIterable {
     case context = 1, client, auth, request, requestHeaders, params, prompt, route, response, responseHeaders, usage
-    case loop, part, lane, null, filters
+    case loop, part, lane, null, pattern, search, filters
   }
 
   /// Kinds of values that Lua carries without reading them.
@@ -49,6 +49,16 @@ final class BindingHost: LuaHost {
   /// The id of `verdicts[0]`; never used twice in one machine.
   private var firstVerdictID: UInt32 = 0
   private var globs: [String: Glob] = [:]
+  /// Keys of web tokens, made once.
+  var signatureKeys: [KeyMaterial: any SignatureKey] = [:]
+  var patterns: PatternTable
+  /// Loops of `gmatch` in the hook that runs; they end with it.
+  var searches = LuaHandleTable<PatternSearch>(kind: ObjectKind.search.rawValue)
+  var searchHandles: [LuaHandle] = []
+  /// Text that they hold.
+  var searchBytes = 0
+  /// Of `tide.uuid("v7")`.
+  var lastOrderedID = OrderedIDClock()
 
   init(binding: BoundPolicy, services: PolicyHostServices, store: SharedStore) {
     self.binding = binding
@@ -57,7 +67,13 @@ final class BindingHost: LuaHost {
     let owner = binding.share.map { "share:" + $0 } ?? "binding:" + binding.name
     sharedSpace = store.space("shared/" + owner)
     limitSpace = store.space("limit/" + owner)
+    patterns = Self.emptyPatterns(binding)
     super.init()
+  }
+
+  /// Half of the binding's memory for the programs, half for what matching leaves.
+  private static func emptyPatterns(_ binding: BoundPolicy) -> PatternTable {
+    PatternTable(kind: ObjectKind.pattern.rawValue, bytesMax: binding.manifest.budgets.memory / 2)
   }
 
   // MARK: The life of a machine and of a hook
@@ -69,11 +85,22 @@ final class BindingHost: LuaHost {
     verdicts = []
     firstVerdictID = 0
     secrets = []
+    patterns = Self.emptyPatterns(binding)
+    endSearches()
     filters = []
   }
 
   /// Loading is over: verdicts made from now on belong to a hook.
-  func machineLoaded() { firstVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count) }
+  func machineLoaded() {
+    firstVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count)
+    endSearches()
+  }
+
+  private func endSearches() {
+    for handle in searchHandles { searches.remove(handle) }
+    searchHandles.removeAll(keepingCapacity: true)
+    searchBytes = 0
+  }
 
   func hookBegins(_ hook: HookName, _ context: ExchangeContext, variables: LuaRef?) {
     self.hook = hook
@@ -92,6 +119,7 @@ final class BindingHost: LuaHost {
       loopHandles.removeAll(keepingCapacity: true)
       partHandles.removeAll(keepingCapacity: true)
     }
+    if !searchHandles.isEmpty { endSearches() }
     current = nil
     variables = nil
   }

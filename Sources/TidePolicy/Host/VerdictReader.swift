@@ -117,7 +117,8 @@ enum VerdictReader {
     throw HostError("\(what) must be milliseconds or a duration such as \"10s\"")
   }
 
-  private static func fields(
+  /// The entries of a table of options, all of them known; none for nil.
+  static func fields(
     _ value: PolicyValue?, _ function: String, _ known: [String]
   ) throws(HostError) -> [PolicyValue.Entry] {
     guard let value, value != .null else { return [] }

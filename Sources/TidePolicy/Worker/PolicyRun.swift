@@ -165,6 +165,7 @@ public final class PolicyRun {
 
   /// Runs `on_log`. What it returns and how it fails changes nothing.
   public func runLog() {
+    releasePlaces()
     let list = isFixed ? active : candidates.filter { context.matches(worker.machines[$0].binding.when) }
     for index in list.reversed() where worker.machines[index].binding.hooks.contains(.onLog) {
       _ = call(worker.machines[index], .onLog)
@@ -175,6 +176,7 @@ public final class PolicyRun {
   public func end() {
     guard !hasEnded else { return }
     hasEnded = true
+    releasePlaces()
     processor?.end()
     processor = nil
     for index in slots.indices {
@@ -187,6 +189,12 @@ public final class PolicyRun {
     slots = []
     active = []
     candidates = []
+  }
+
+  /// Gives back what the exchange holds of `tide.limit.concurrent`, however it ended.
+  private func releasePlaces() {
+    for key in context.places { worker.stores.concurrency.release(key) }
+    context.places.removeAll()
   }
 
   private func release(_ slot: Slot, _ machine: BindingMachine) {

@@ -9,6 +9,7 @@ import TideLua
 public final class PolicyWorker: @unchecked Sendable {
   public let blueprint: PolicyBlueprint
   public let workerIndex: Int
+  let stores: SharedStore
   let machines: [BindingMachine]
   /// The lanes' working memory, reused by all exchanges: nothing in it outlives one call.
   let scratch: LaneScratch
@@ -28,6 +29,7 @@ public final class PolicyWorker: @unchecked Sendable {
   ) throws(LuaFailure) {
     self.blueprint = blueprint
     self.workerIndex = workerIndex
+    self.stores = stores
     var machines: [BindingMachine] = []
     for binding in blueprint.bindings {
       machines.append(
