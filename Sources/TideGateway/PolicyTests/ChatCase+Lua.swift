@@ -10,7 +10,10 @@ extension ChatCase {
     "upstream", "http", "leave_after", "method", "path", "body", "json",
   ]
 
-  init(_ value: LuaValue) throws(TestProblem) {
+  /// - Parameter call: calls a function of the test with a request of `tide.http`.
+  init(
+    _ value: LuaValue, call: @escaping (LuaFunction, RehearsalCall) -> UpstreamReply
+  ) throws(TestProblem) {
     let table = try TestTable(value, "chat", allowed: Self.keys)
     if let system = try table.text("system") { messages.append(Self.message("system", system)) }
     for message in try table.list("messages") ?? [] { messages.append(try Self.message(message)) }
@@ -40,6 +43,20 @@ extension ChatCase {
     leavesAfter = try table.integer("leave_after")
     replies = try Self.replies(table)
     try readPlain(table)
+    for (key, value) in try table.map("http") ?? [] { mocks.append(try Self.mock(key, value, call)) }
+  }
+
+  private static func mock(
+    _ key: String, _ value: LuaValue, _ call: @escaping (LuaFunction, RehearsalCall) -> UpstreamReply
+  ) throws(TestProblem) -> CallMock {
+    let parts = key.split(separator: " ", maxSplits: 1)
+    guard let url = parts.last, url.contains("://") else {
+      throw TestProblem("chat: a key of 'http' is a method and a URL, such as 'POST https://host/path'; not '\(key)'")
+    }
+    let method = parts.count > 1 ? String(parts[0]) : nil
+    if case .function(let function) = value { return CallMock(method: method, url: String(url)) { call(function, $0) } }
+    let reply = try UpstreamReply(value, "http['\(key)']")
+    return CallMock(method: method, url: String(url)) { _ in reply }
   }
 
   private mutating func readAuth(_ table: TestTable) throws(TestProblem) {

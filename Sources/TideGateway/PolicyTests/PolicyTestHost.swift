@@ -34,7 +34,7 @@ final class PolicyTestHost: LuaHost {
   /// What a test waits for.
   enum Operation {
     case gateway(LuaValue)
-    case chat(TestGateway, ChatCase)
+    case chat(TestGateway, LuaValue)
     case matches(text: LuaArgument, pattern: LuaArgument, message: String)
     case raises(LuaFunction, pattern: String?)
     case advance(ms: Int)
@@ -119,7 +119,7 @@ final class PolicyTestHost: LuaHost {
     case .gateway: return wait(.gateway(arguments[0].value))
     case .chat:
       guard let gateway = arguments[0].object.flatMap({ gateways[$0] }) else { return .stale }
-      return wait(.chat(gateway, try ChatCase(arguments[1].value)))
+      return wait(.chat(gateway, arguments[1].value))
     case .matches:
       guard arguments[0].text != nil, let pattern = arguments[1].text else {
         throw TestProblem(

@@ -15,6 +15,10 @@ final class PolicyTestRun {
   private let surroundings: RehearsalGateway.Surroundings
   private let services: RehearsalServices
   private var gateways: [TestGateway] = []
+  /// What went wrong in a function that answers calls of `tide.http`.
+  private var callProblem: String?
+  /// How often the clock jumped since somebody did something.
+  private var jumps = 0
   /// Cases that invariants ran again.
   private(set) var caseCount = 0
 
@@ -69,10 +73,7 @@ final class PolicyTestRun {
       if let done = waiting.firstIndex(where: { $0.client.isOver }) {
         let one = waiting.remove(at: done)
         one.gateway.live.settle()
-        let result = TestResult(one.gateway, one.chat, one.place, one.client)
-        failures[one.index] = proceed(
-          machine.resume(one.token, arguments: [.object(host.handle(result))], budgetNs: Self.budgetNs), one.index,
-          &waiting)
+        failures[one.index] = proceed(goOn(one), one.index, &waiting)
       } else if !turn() {
         let one = waiting.removeFirst()
         failures[one.index] = proceed(
@@ -84,13 +85,50 @@ final class PolicyTestRun {
     return failures
   }
 
+  private func goOn(_ one: Waiting) -> LuaOutcome {
+    var problem = callProblem
+    callProblem = nil
+    if let call = one.client.unexpectedCalls.first {
+      problem = "a policy called \(call.method) \(call.url), which nothing in 'http' answers"
+    }
+    if let problem {
+      host.raised = problem
+      return machine.resume(one.token, raising: problem, budgetNs: Self.budgetNs)
+    }
+    let result = TestResult(one.gateway, one.chat, one.place, one.client)
+    return machine.resume(one.token, arguments: [.object(host.handle(result))], budgetNs: Self.budgetNs)
+  }
+
+  /// What a function of the test answers to a call of `tide.http`. Between turns' steps, when no Lua stands on the stack.
+  private func reply(of function: LuaFunction, to call: RehearsalCall) -> UpstreamReply {
+    let outcome = machine.call(function, arguments: [.value(call.value.luaValue)], budgetNs: Self.budgetNs)
+    do throws(TestProblem) {
+      switch outcome {
+      case .returned(let value): return try UpstreamReply(value, "the answer to \(call.method) \(call.url)")
+      case .failed(let failure): throw TestProblem(failure.description)
+      case .yielded(let token):
+        machine.cancel(token)
+        throw TestProblem("a function of 'http' cannot wait")
+      }
+    } catch {
+      callProblem = callProblem ?? error.message
+      var reply = UpstreamReply()
+      reply.failure = .reset
+      return reply
+    }
+  }
+
   /// One turn of every gateway; when nothing happens in any, the clock goes on to the next deadline of all.
   private func turn() -> Bool {
     var hasActed = false
     for gateway in gateways where gateway.live.turn() { hasActed = true }
-    if hasActed { return true }
+    if hasActed {
+      jumps = 0
+      return true
+    }
     let deadline = gateways.map(\.live.nextDeadline).min() ?? .distantFuture
-    guard deadline != .distantFuture else { return false }
+    jumps += 1
+    guard deadline != .distantFuture, jumps < RehearsalGateway.jumpLimit else { return false }
     services.clock.advance(to: deadline)
     for gateway in gateways { gateway.live.clockMoved() }
     return true
@@ -106,13 +144,14 @@ final class PolicyTestRun {
       case .yielded(let token):
         guard let operation = host.operation else { preconditionFailure("a test waits for nothing") }
         host.operation = nil
-        if case .chat(let gateway, let chat) = operation {
-          let (client, place) = gateway.begin(chat)
-          waiting.append(
-            Waiting(index: index, token: token, gateway: gateway, chat: chat, place: place, client: client))
-          return nil
-        }
         do throws(TestProblem) {
+          if case .chat(let gateway, let value) = operation {
+            let chat = try ChatCase(value) { [unowned self] in reply(of: $0, to: $1) }
+            let (client, place) = gateway.begin(chat)
+            waiting.append(
+              Waiting(index: index, token: token, gateway: gateway, chat: chat, place: place, client: client))
+            return nil
+          }
           let value = try perform(operation)
           outcome = machine.resume(token, arguments: [value], budgetNs: Self.budgetNs)
         } catch {

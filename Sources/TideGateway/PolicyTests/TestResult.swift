@@ -47,7 +47,11 @@ final class TestResult {
     case .logs: .array(log.map(Self.value))
     case .outcome: .text(client.record?.outcome ?? "none")
     case .toolCalls: .array(answer.choices[0].toolCalls.map(Self.value))
-    case .httpCalls: .array([])
+    case .httpCalls:
+      .array(
+        client.calls.map { call, status in
+          .map((call.value.luaValue.entries ?? []) + [(.text("status"), .integer(Int64(status)))])
+        })
     }
   }
 

@@ -5,6 +5,7 @@ import TidePolicy
 extension UpstreamReply {
   static let keys = [
     "text", "chunks", "reasoning", "tool_calls", "finish", "usage", "status", "error", "headers", "body", "json",
+    "wait",
   ]
 
   init(_ value: LuaValue, _ what: String) throws(TestProblem) {
@@ -29,6 +30,10 @@ extension UpstreamReply {
     for (name, value) in try table.map("headers") ?? [] { headers.append((name.lowercased(), value.text ?? "")) }
     try readStatus(table, what)
     body = try table.text("body").map { Array($0.utf8) }
+    if let wait = table["wait"] {
+      guard let ms = TestTable.milliseconds(wait), ms >= 0 else { throw table.problem("wait", "a time such as '2s'") }
+      waitMs = ms
+    }
     if let json = table["json"] { body = Array(PolicyValue(json).json(emptyIsMap: true).utf8) }
   }
 

@@ -18,6 +18,8 @@ struct ChatCase {
   /// Other members of the body, as the dialect calls them.
   var parameters: [PolicyValue.Entry] = []
   var replies: [UpstreamReply] = []
+  /// What calls of `tide.http` get.
+  var mocks: [CallMock] = []
   var leavesAfter: Int?
   /// A request that is no chat: its own path and body.
   var plain: (method: String, path: String, body: [UInt8])?
@@ -38,6 +40,7 @@ struct ChatCase {
     request.leaveAfterEvents = delivery.leavesAfter
     request.headers = HeaderList([("content-type", "application/json"), ("user-agent", "tidegate-policy-test")])
     for (name, value) in headers { request.headers.set(name.lowercased(), value) }
+    request.answerCall = { [mocks] call in mocks.lazy.compactMap { $0.answer(call) }.first }
     request.replies = replies.map { UpstreamTranscript.play($0, delivery, model: model) }
     if let plain {
       request.method = plain.method

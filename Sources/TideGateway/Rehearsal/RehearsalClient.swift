@@ -18,6 +18,10 @@ final class RehearsalClient: StreamCarrier {
   var record: AccessRecord?
   /// What each attempt was asked, and how the upstream's side of it ended.
   var attempts: [RehearsalAttempt] = []
+  /// Calls of `tide.http` that policies made for it, with the status of the answer.
+  var calls: [(call: RehearsalCall, status: Int)] = []
+  /// Those that its request has no answer for.
+  var unexpectedCalls: [RehearsalCall] = []
   private var isRequestSent = false
   private var framer = SSEFramer()
   private var eventCount = 0

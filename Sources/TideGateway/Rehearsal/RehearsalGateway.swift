@@ -9,8 +9,8 @@ import TideTelemetry
 /// A gateway's worker on the calling thread, with clients and upstreams in memory and a clock that only moves when nothing else can
 /// happen: exchanges, policies, dialects and timers are the real ones.
 final class RehearsalGateway {
-  /// The clock may jump this often in one exchange before it is said to have no end.
-  private static let jumpLimit = 10_000
+  /// The clock may jump this often with nobody doing anything before it is said to have no end.
+  static let jumpLimit = 10_000
 
   let services: RehearsalServices
   private let io: Worker
@@ -20,6 +20,8 @@ final class RehearsalGateway {
   private var clients: [RehearsalClient] = []
   private var upstreams: [ScriptedUpstream] = []
   private var serving: RehearsalClient?
+  /// The last to have ended: what its `on_log` calls is still its own.
+  private var last: RehearsalClient?
   private(set) var policies: PolicyWorker
 
   /// What all gateways of a run share, since making it costs more than an exchange.
@@ -49,7 +51,7 @@ final class RehearsalGateway {
     worker = GatewayWorker(
       io: io, workerCount: 1, generation: local, resolver: surroundings.resolver, metrics: surroundings.metrics,
       log: surroundings.log, identifiers: ExchangeIdentifiers(prefix: seed)
-    ) { [io] endpoint, _ in
+    ) { [io] endpoint in
       let pool = ScriptedPool(
         endpoint: endpoint, worker: io, tls: nil, workerCount: 1,
         resolver: EndpointResolver(resolver: surroundings.resolver))
@@ -101,6 +103,7 @@ final class RehearsalGateway {
       for client in clients where client.act() { hasActed = true }
     }
     upstreams.removeAll(where: \.isOver)
+    last = clients.last(where: \.isOver) ?? last
     clients.removeAll(where: \.isOver)
     return hasActed
   }
@@ -157,15 +160,34 @@ final class RehearsalGateway {
   }
 
   private func upstream(for waiter: any PoolWaiter, at endpoint: Endpoint) -> ScriptedUpstream? {
-    guard let exchange = waiter as? Exchange,
-      let client = clients.first(where: { $0.exchangeID == exchange.context.id })
-    else { return nil }
-    let index = client.attempts.count
-    client.attempts.append(RehearsalAttempt(cluster: endpoint.cluster, authority: endpoint.authority))
-    let plays = client.request.replies
-    guard let play = index < plays.count ? plays[index] : plays.last, !play.refusesConnection else { return nil }
-    let upstream = ScriptedUpstream(client.attempts[index], play) { client.attempts[index] = $0 }
+    let attempt = RehearsalAttempt(cluster: endpoint.cluster, authority: endpoint.authority)
+    let upstream: ScriptedUpstream
+    if let exchange = waiter as? Exchange {
+      guard let client = clients.first(where: { $0.exchangeID == exchange.context.id }) else { return nil }
+      let index = client.attempts.count
+      client.attempts.append(attempt)
+      let plays = client.request.replies
+      guard let play = index < plays.count ? plays[index] : plays.last, !play.refusesConnection else { return nil }
+      upstream = ScriptedUpstream(attempt, onReset: { client.attempts[index].wasReset = true }) { attempt in
+        client.attempts[index] = attempt
+        return play
+      }
+    } else {
+      upstream = ScriptedUpstream(attempt) { [unowned self] attempt in answer(RehearsalCall(attempt)) }
+    }
     upstreams.append(upstream)
     return upstream
+  }
+
+  /// What a call of `tide.http` meets: the first client's answer that fits.
+  private func answer(_ call: RehearsalCall) -> UpstreamPlay {
+    let askable = clients + (last.map { [$0] } ?? [])
+    for client in askable {
+      guard let (status, play) = client.request.answerCall(call) else { continue }
+      client.calls.append((call, status))
+      return play
+    }
+    askable.first?.unexpectedCalls.append(call)
+    return UpstreamPlay(steps: [.reset])
   }
 }

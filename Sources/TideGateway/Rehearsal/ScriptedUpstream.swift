@@ -5,19 +5,24 @@ import TideIO
 /// An endpoint without a socket: takes one request and plays what the script says.
 final class ScriptedUpstream: StreamCarrier, UpstreamConnection {
   private(set) var attempt: RehearsalAttempt
-  private let play: UpstreamPlay
-  /// Told when the request is whole, and when the stream is over.
-  private let onChange: (RehearsalAttempt) -> Void
+  /// Asked once the request is whole: what to play.
+  private let script: (RehearsalAttempt) -> UpstreamPlay
+  /// Told when the gateway resets the stream.
+  private let onReset: () -> Void
+  private var steps: [UpstreamPlay.Step] = []
   private(set) var stream: HTTPStream?
   private var next = 0
   private var isRequestWhole = false
   /// The step after a wait comes no earlier.
   private(set) var waitsUntil: MonotonicTime?
 
-  init(_ attempt: RehearsalAttempt, _ play: UpstreamPlay, onChange: @escaping (RehearsalAttempt) -> Void) {
+  init(
+    _ attempt: RehearsalAttempt, onReset: @escaping () -> Void = {},
+    script: @escaping (RehearsalAttempt) -> UpstreamPlay
+  ) {
     self.attempt = attempt
-    self.play = play
-    self.onChange = onChange
+    self.onReset = onReset
+    self.script = script
   }
 
   /// Whether nothing more can come from here.
@@ -41,8 +46,8 @@ final class ScriptedUpstream: StreamCarrier, UpstreamConnection {
       guard now >= waitsUntil else { return false }
       self.waitsUntil = nil
     }
-    guard next < play.steps.count else { return false }
-    let step = play.steps[next]
+    guard next < steps.count else { return false }
+    let step = steps[next]
     next += 1
     switch step {
     case .wait(let ms): waitsUntil = now.advanced(byMs: ms)
@@ -72,7 +77,7 @@ final class ScriptedUpstream: StreamCarrier, UpstreamConnection {
     }
     guard stream.outputEnd != .open else { return count > 0 }
     isRequestWhole = true
-    onChange(attempt)
+    steps = script(attempt).steps
     return true
   }
 
@@ -85,8 +90,7 @@ final class ScriptedUpstream: StreamCarrier, UpstreamConnection {
 
   override func reset(_ stream: HTTPStream, _ reason: StreamReset) {
     stream.carrier = nil
-    attempt.wasReset = true
-    onChange(attempt)
+    onReset()
   }
 }
 

@@ -42,6 +42,8 @@ struct UpstreamReply {
   var finish: String?
   var usage = Usage()
   var failure: Failure?
+  /// The silence before anything comes.
+  var waitMs = 0
   /// Of a status from 400 on.
   var error = (message: "The upstream refuses.", type: "", code: "")
   /// The body as it is, in place of all else.

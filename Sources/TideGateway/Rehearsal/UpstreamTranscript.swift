@@ -33,6 +33,12 @@ struct UpstreamTranscript {
 
   /// The steps of a reply to one request.
   static func play(_ reply: UpstreamReply, _ delivery: Delivery, model: String) -> UpstreamPlay {
+    var play = answer(reply, delivery, model: model)
+    if reply.waitMs > 0 { play.steps.insert(.wait(ms: reply.waitMs), at: 0) }
+    return play
+  }
+
+  private static func answer(_ reply: UpstreamReply, _ delivery: Delivery, model: String) -> UpstreamPlay {
     var play = UpstreamPlay()
     switch reply.failure {
     case .connect:

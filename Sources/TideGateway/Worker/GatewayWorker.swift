@@ -22,10 +22,12 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   let io: Worker
   let index: Int
+  private let workerCount: Int
   let metrics: WorkerMetrics
   let log: GatewayLog
   let dialectScratch = DialectScratch()
   let startedWallSeconds: Int
+  private let resolver: EndpointResolver
   private(set) var current: WorkerGeneration
   /// Generations that still have exchanges, the current one included.
   private var generations: [WorkerGeneration] {
@@ -41,32 +43,35 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
   private var identifiers: ExchangeIdentifiers
-  /// Makes the pool of an endpoint; a rehearsal makes scripted ones.
-  private let makePool: (Endpoint, TLSClientContext?) -> EndpointPool
+  /// Makes pools in the place of real ones, for rehearsals.
+  private let scriptedPool: ((Endpoint) -> EndpointPool)?
   /// Told of each exchange that has ended.
   var onSettled: ((AccessRecord) -> Void)?
+  /// What hooks wait with.
+  let policyTimers: WorkerTimers
+  private(set) lazy var hostPools = HostPools(worker: self, timers: policyTimers)
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
   init(
     io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
     log: GatewayLog, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
-    makePool: ((Endpoint, TLSClientContext?) -> EndpointPool)? = nil
+    scriptedPool: ((Endpoint) -> EndpointPool)? = nil
   ) {
     self.io = io
     index = io.index
     self.metrics = metrics
     self.log = log
     self.identifiers = identifiers
-    let resolver = EndpointResolver(resolver: resolver)
-    self.makePool =
-      makePool ?? { endpoint, tls in
-        EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
-      }
+    self.scriptedPool = scriptedPool
+    self.workerCount = workerCount
+    self.resolver = EndpointResolver(resolver: resolver)
     current = generation
     generations = [generation]
     collected = generation.policies.hasMachines ? [generation.policies] : []
     startedWallSeconds = WallClock.seconds()
+    policyTimers = WorkerTimers(worker: io)
+    attach(generation)
     // Garbage of policies is collected between turns, never inside a hook.
     io.onTurnEnd { [unowned self] _ in
       for policies in collected { policies.relieve() }
@@ -211,10 +216,15 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func cluster(named name: String, in generation: WorkerGeneration) -> WorkerCluster? {
     generation.cluster(named: name) { endpoint, cluster in
       if let pool = pools[endpoint] { return pool }
-      let pool = makePool(endpoint, cluster.tls)
+      let pool = makePool(endpoint, tls: cluster.tls)
       pools[endpoint] = pool
       return pool
     }
+  }
+
+  func makePool(_ endpoint: Endpoint, tls: TLSClientContext?) -> EndpointPool {
+    scriptedPool?(endpoint)
+      ?? EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
   }
 
   // MARK: Generations
@@ -222,10 +232,22 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// Takes a generation into use: new requests follow it, running ones keep theirs.
   func adopt(_ generation: WorkerGeneration) {
     let old = current
+    old.policies.stopTimers()
+    attach(generation)
     current = generation
     generations.append(generation)
     if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
     retirePools()
+  }
+
+  /// Lets the generation's policies wait; their timers run on one worker alone.
+  private func attach(_ generation: WorkerGeneration) {
+    guard generation.policies.hasMachines else { return }
+    generation.policies.attach(
+      timers: policyTimers,
+      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers))
+    guard index == 0 else { return }
+    io.post { [policies = generation.policies] _ in policies.startTimers() }
   }
 
   /// Lets go of the pools that no generation alive can ask for.
@@ -233,14 +255,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let wanted = Set(generations.flatMap { $0.generation.clusters.values.flatMap(\.endpoints) })
     for (endpoint, pool) in pools where !wanted.contains(endpoint) {
       pools[endpoint] = nil
-      retired.append(pool)
-      // Dropped by a message: the pool is in the middle of its own call when it says so.
-      pool.onShrink = { [unowned self] in
-        io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
-      }
-      pool.retire()
+      retire(pool)
     }
     retired.removeAll(where: \.isEmpty)
+  }
+
+  /// Closes a pool once its streams have ended.
+  func retire(_ pool: EndpointPool) {
+    retired.append(pool)
+    // Dropped by a message: the pool is in the middle of its own call when it says so.
+    pool.onShrink = { [unowned self] in
+      io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
+    }
+    pool.retire()
   }
 
   // MARK: Drain
