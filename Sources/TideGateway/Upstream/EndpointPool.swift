@@ -15,6 +15,8 @@ protocol PoolWaiter: AnyObject {
 enum PoolFailure: Equatable {
   case resolve(String)
   case connect(String)
+  /// The name leads to an address that this pool may not dial.
+  case forbidden(String)
   case timedOut
   case full
 }
@@ -136,6 +138,9 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
     guard let address = resolver.address(of: endpoint, worker: worker) else {
       resolveThenDial()
       return
+    }
+    if let forbidden = resolver.forbiddenAddress(of: endpoint, dialled: address) {
+      return failWaiters(.forbidden("\(endpoint.host) leads to \(forbidden.host), which policies may not call"))
     }
     while missing > 0 {
       missing -= 1

@@ -43,6 +43,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
   private var identifiers = ExchangeIdentifiers()
+  /// What hooks wait with.
+  let policyTimers: WorkerTimers
+  private(set) lazy var hostPools = HostPools(worker: self, timers: policyTimers)
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
@@ -60,6 +63,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     generations = [generation]
     collected = generation.policies.hasMachines ? [generation.policies] : []
     startedWallSeconds = WallClock.seconds()
+    policyTimers = WorkerTimers(worker: io)
+    attach(generation)
     // Garbage of policies is collected between turns, never inside a hook.
     io.onTurnEnd { [unowned self] _ in
       for policies in collected { policies.relieve() }
@@ -191,11 +196,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func cluster(named name: String, in generation: WorkerGeneration) -> WorkerCluster? {
     generation.cluster(named: name) { endpoint, cluster in
       if let pool = pools[endpoint] { return pool }
-      let pool = EndpointPool(
-        endpoint: endpoint, worker: io, tls: cluster.tls, workerCount: workerCount, resolver: resolver)
+      let pool = makePool(endpoint, tls: cluster.tls)
       pools[endpoint] = pool
       return pool
     }
+  }
+
+  func makePool(_ endpoint: Endpoint, tls: TLSClientContext?) -> EndpointPool {
+    EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
   }
 
   // MARK: Generations
@@ -203,10 +211,22 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// Takes a generation into use: new requests follow it, running ones keep theirs.
   func adopt(_ generation: WorkerGeneration) {
     let old = current
+    old.policies.stopTimers()
+    attach(generation)
     current = generation
     generations.append(generation)
     if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
     retirePools()
+  }
+
+  /// Lets the generation's policies wait; their timers run on one worker alone.
+  private func attach(_ generation: WorkerGeneration) {
+    guard generation.policies.hasMachines else { return }
+    generation.policies.attach(
+      timers: policyTimers,
+      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers))
+    guard index == 0 else { return }
+    io.post { [policies = generation.policies] _ in policies.startTimers() }
   }
 
   /// Lets go of the pools that no generation alive can ask for.
@@ -214,14 +234,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let wanted = Set(generations.flatMap { $0.generation.clusters.values.flatMap(\.endpoints) })
     for (endpoint, pool) in pools where !wanted.contains(endpoint) {
       pools[endpoint] = nil
-      retired.append(pool)
-      // Dropped by a message: the pool is in the middle of its own call when it says so.
-      pool.onShrink = { [unowned self] in
-        io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
-      }
-      pool.retire()
+      retire(pool)
     }
     retired.removeAll(where: \.isEmpty)
+  }
+
+  /// Closes a pool once its streams have ended.
+  func retire(_ pool: EndpointPool) {
+    retired.append(pool)
+    // Dropped by a message: the pool is in the middle of its own call when it says so.
+    pool.onShrink = { [unowned self] in
+      io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
+    }
+    pool.retire()
   }
 
   // MARK: Drain

@@ -13,6 +13,10 @@ public final class PolicyWorker: @unchecked Sendable {
   let machines: [BindingMachine]
   /// The lanes' working memory, reused by all exchanges: nothing in it outlives one call.
   let scratch: LaneScratch
+  /// Calls of `on_log` that wait, over all bindings, and how many may.
+  var logWaitCount = 0
+  static let logWaitsMax = 256
+  var runningTimers: [RunningTimer] = []
   private var cachedLanes: [CachedLane] = []
 
   private struct CachedLane {
