@@ -308,6 +308,13 @@ int32_t tide_resume(tide_machine *machine, uint64_t token, uint64_t budget_ns, u
   return resume(machine, &r, budget_ns, next_token);
 }
 
+int32_t tide_resume_raising(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token) {
+  machine->raises = true;
+  int32_t status = tide_resume(machine, token, budget_ns, next_token);
+  machine->raises = false;
+  return status;
+}
+
 void tide_cancel(tide_machine *machine, uint64_t token) {
   int slot = slot_of(machine, token);
   tide_frame frame;

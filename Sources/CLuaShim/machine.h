@@ -57,6 +57,8 @@ struct tide_machine {
   bool poisoned;
   bool in_host;
   bool counted;
+  /// The next coroutine that goes on raises its one argument.
+  bool raises;
   tide_guard *guard;
   tide_host host;
   void *context;

@@ -152,6 +152,44 @@ import TideLua
     }
   }
 
+  @Test func aWaitReturnsWhatItIsResumedWithOrRaises() throws {
+    let script = try Script()
+    let waits = try script.function("function() local a, b = tide.wait(1, 2) return tostring(a) .. tostring(b) end")
+    guard
+      case .yielded(let first) = script.machine.call(waits, budgetNs: 1_000_000_000, mode: .coroutine),
+      case .yielded(let second) = script.machine.call(waits, budgetNs: 1_000_000_000, mode: .coroutine)
+    else {
+      Issue.record("did not yield")
+      return
+    }
+    guard case .failed(let failure) = script.machine.resume(first, raising: "no such host", budgetNs: 1_000_000_000)
+    else {
+      Issue.record("did not raise")
+      return
+    }
+    #expect(failure.message == "no such host")
+    #expect(failure.line == 1)
+    guard
+      case .returned(let value) = script.machine.resume(second, arguments: [.integer(7)], budgetNs: 1_000_000_000)
+    else {
+      Issue.record("did not go on")
+      return
+    }
+    #expect(value == .text("7nil"))
+    let caught = try script.function("function() local ok, why = pcall(tide.wait) return why end")
+    guard case .yielded(let third) = script.machine.call(caught, budgetNs: 1_000_000_000, mode: .coroutine) else {
+      Issue.record("did not yield")
+      return
+    }
+    guard
+      case .returned(let why) = script.machine.resume(third, raising: "gone", budgetNs: 1_000_000_000),
+      why.text?.hasSuffix("gone") == true
+    else {
+      Issue.record("the error could not be caught")
+      return
+    }
+  }
+
   @Test func hostFunctionsMayCallBack() throws {
     let script = try Script()
     let inner = try script.function("function(x) if x == 0 then error('inner') end return x + 1 end")

@@ -5,7 +5,7 @@ import TideHTTP
 
 /// The request on its way to an endpoint, and the end of what came back.
 extension Exchange {
-  func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool) {
+  func poolOffers(_ connection: any UpstreamConnection, of pool: EndpointPool) {
     guard phase == .connecting, pool === self.pool, targetIndex < targets.count else { return }
     let body = kind.readsBody ? upstreamBody() : []
     let request = upstreamRequestHead(pool.endpoint, byteCount: kind.readsBody ? body.count : nil)

@@ -81,7 +81,7 @@ final class PolicyCall: StreamConsumer, PoolWaiter {
 
   // MARK: The pool
 
-  func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool) {
+  func poolOffers(_ connection: any UpstreamConnection, of pool: EndpointPool) {
     guard !isOver, stream == nil, let route else { return }
     var headers = request.headers
     if let credentials = route.credentials, !headers.contains(credentials.name) {

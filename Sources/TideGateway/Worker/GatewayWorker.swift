@@ -42,7 +42,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var retired: [EndpointPool] = []
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
-  private var identifiers = ExchangeIdentifiers()
+  private var identifiers: ExchangeIdentifiers
+  /// Makes pools in the place of real ones, for rehearsals.
+  private let scriptedPool: ((Endpoint) -> EndpointPool)?
+  /// Told of each exchange that has ended.
+  var onSettled: ((AccessRecord) -> Void)?
   /// What hooks wait with.
   let policyTimers: WorkerTimers
   private(set) lazy var hostPools = HostPools(worker: self, timers: policyTimers)
@@ -51,13 +55,16 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   init(
     io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
-    log: GatewayLog
+    log: GatewayLog, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
+    scriptedPool: ((Endpoint) -> EndpointPool)? = nil
   ) {
     self.io = io
     index = io.index
-    self.workerCount = workerCount
     self.metrics = metrics
     self.log = log
+    self.identifiers = identifiers
+    self.scriptedPool = scriptedPool
+    self.workerCount = workerCount
     self.resolver = EndpointResolver(resolver: resolver)
     current = generation
     generations = [generation]
@@ -90,6 +97,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   // MARK: Requests
 
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
+    var client = ExchangeContext.Client()
+    client.ip = connection.peerHost
+    client.port = Int(connection.peerAddress.port)
+    client.isTLS = connection.isTLS
+    client.protocolName = Self.protocolName(connection)
+    serve(head, on: stream, from: client, listener: connection.listenerName, endStream: endStream)
+  }
+
+  /// - Parameter identity: who the client is, where that is known before any policy looks.
+  func serve(
+    _ head: RequestHead, on stream: HTTPStream, from client: ExchangeContext.Client, listener: String,
+    identity: Identity? = nil, endStream: Bool
+  ) {
     let generation = current
     let id = identifiers.next()
     let path: CanonicalPath
@@ -97,11 +117,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     case .success(let made): path = made
     case .failure:
       return refuse(
-        head, stream, of: connection, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
+        head, stream, from: client, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
     if io.loopLagMs > Self.shedLagMs {
       metrics.recordShed("loop_lag")
-      return refuse(head, stream, of: connection, .overloaded, id: id)
+      return refuse(head, stream, from: client, .overloaded, id: id)
     }
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
     let routes = generation.generation.routes
@@ -111,16 +131,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       ? routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority))
       : routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority), model: nil)
     guard let route else {
-      return refuse(head, stream, of: connection, .notFound, id: id)
+      return refuse(head, stream, from: client, .notFound, id: id)
     }
     var head = head
     head.path = path.target
     let context = ExchangeContext(id: id, request: head)
-    context.client.ip = connection.peerHost
-    context.client.port = Int(connection.peerAddress.port)
-    context.client.isTLS = connection.isTLS
-    context.client.protocolName = Self.protocolName(connection)
-    context.listener = connection.listenerName
+    context.client = client
+    context.listener = listener
+    context.auth = identity
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, kind: kind, route: route, stream: stream,
@@ -144,7 +162,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
   private func refuse(
-    _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
+    _ head: RequestHead, _ stream: HTTPStream, from client: ExchangeContext.Client, _ failure: LocalFailure, id: String
   ) {
     metrics.recordRefused(failure.code ?? "refused")
     let dialect = Dialect(path: String(head.path.prefix { $0 != "?" }), headers: head.headers)
@@ -164,11 +182,12 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status
-    record.clientAddress = connection.peerHost
-    record.clientProtocol = Self.protocolName(connection)
+    record.clientAddress = client.ip
+    record.clientProtocol = client.protocolName
     record.generation = current.generation.number
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
   }
 
   static func protocolName(_ connection: HTTPServerConnection) -> String {
@@ -178,6 +197,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func settled(_ exchange: Exchange, record: AccessRecord) {
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
     let last = exchanges.removeLast()
     if last !== exchange {
       last.position = exchange.position
@@ -203,7 +223,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
 
   func makePool(_ endpoint: Endpoint, tls: TLSClientContext?) -> EndpointPool {
-    EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
+    scriptedPool?(endpoint)
+      ?? EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
   }
 
   // MARK: Generations

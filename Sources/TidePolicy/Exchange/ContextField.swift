@@ -33,9 +33,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   public var entry: Entry { Self.table[Int(rawValue)] }
 
   /// The group that the field belongs to; nil at the top.
-  public var group: ContextField? {
-    guard let dot = entry.path.firstIndex(of: ".") else { return nil }
-    return Self.named(String(entry.path[..<dot]))
+  public var group: ContextField? { Self.groups[Int(rawValue)] }
+
+  private static let groups: [ContextField?] = allCases.map { field in
+    field.entry.path.firstIndex(of: ".").flatMap { named(String(field.entry.path[..<$0])) }
   }
 
   /// The name after the last dot.

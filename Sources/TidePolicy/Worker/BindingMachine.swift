@@ -73,6 +73,7 @@ final class BindingMachine {
     let machine = try LuaMachine(
       options: LuaMachineOptions(memorySoftLimit: binding.manifest.budgets.memory, randomSeed: seed, mode: mode),
       host: host)
+    machine.setClock(nanoseconds: host.services.scriptClockNs())
     try BindingHost.register(on: machine)
     let environment = try machine.makeEnvironment(id: Int32(truncatingIfNeeded: binding.index))
     let table = try machine.load(
