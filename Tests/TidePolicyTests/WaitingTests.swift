@@ -284,4 +284,28 @@ struct WaitingTests {
     fixture.timers.advance(ms: 5_000)
     #expect(denied(fixture.request())?.message == "2/1")
   }
+
+  // MARK: Shipped policies that wait
+
+  @Test func aShadowIsSentOnceTheClientHasItsAnswer() throws {
+    let config = map(
+      ("cluster", .string("candidate")), ("model", .string("candidate-8b")), ("percent", .integer(100)))
+    let policies = try PolicyFixture(
+      [], bindings: [PolicyBinding(policy: "shadow", config: config.configNode)], folder: shippedFolder)
+    let fetcher = ManualFetcher()
+    policies.worker.attach(timers: ManualTimers(), fetcher: fetcher)
+    let run = policies.run("hello")
+    #expect(run.runRequest() == .proceed)
+    #expect(fetcher.calls.isEmpty)
+    run.runLog()
+    run.end()
+    let request = try #require(fetcher.calls.first?.request)
+    #expect(request.target == .cluster("candidate", path: "/v1/chat/completions"))
+    let body = String(decoding: request.body, as: UTF8.self)
+    #expect(body.contains("\"model\":\"candidate-8b\"") && body.contains("\"content\":\"hello\""))
+    fetcher.answer(json: "{}")
+    let line = try #require(policies.services.log.last)
+    #expect(line.message == "shadow")
+    #expect(line.fields.contains { $0.name == "status" && $0.value == "200" })
+  }
 }
