@@ -28,7 +28,7 @@ return {
 
   on_segment = function(s, sentence)
     local cfg = s.cfg
-    if not sentence:find("%w") then return nil end
+    if not sentence:find("%S") then return nil end
     local flagged, err = tide.once(tide.sha256(sentence), cfg.remember, function()
       local answer, problem = tide.http {
         url = cfg.url, auth = cfg.token, timeout = cfg.timeout, json = { input = sentence },
