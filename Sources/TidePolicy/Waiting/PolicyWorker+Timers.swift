@@ -43,6 +43,8 @@ final class RunningTimer {
     self.means = means
   }
 
+  deinit { stop() }
+
   func arm() {
     token = means.timers.after(everyMs) { [unowned self] in
       token = nil
