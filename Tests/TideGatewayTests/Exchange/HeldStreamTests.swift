@@ -62,10 +62,11 @@ import TideIO
     judged.finish()
     unjudged.finish()
     let words = Self.text(unjudged, streams).split(separator: " ")
-    let expected = words.enumerated().map { ($0.offset + 1) % 5 == 0 ? "<\($0.offset + 1)>" : String($0.element) }
-    let got = Self.text(judged, streams).split(separator: " ").map(String.init)
-    #expect(got.count == expected.count)
-    #expect(got.first { $0.hasPrefix("<") } == "<5>")
+    let expected = words.enumerated().map { index, word in
+      (index + 1) % 5 == 0 ? "<\(index + 1)>" + word.drop { $0.isLetter } : String(word)
+    }
+    #expect(Self.text(judged, streams).split(separator: " ").map(String.init) == expected)
+    #expect(words.count == 40)
     #expect(judge.questions.current.count == words.count / 5)
     judge.stop()
     gateway.stop()
