@@ -1,0 +1,56 @@
+"""`tidegate policy test`: what authors run beside their policies."""
+
+import subprocess
+import xml.etree.ElementTree as xml
+
+from gateway import PATIENCE, PROGRAM, ROOT
+
+POLICY = 'return { version = "1", api = 1, on_token = function(s, text) return (text:gsub("secret", "******")) end }\n'
+GOOD = 'tide.test("it hides", function(t)\n  local r = t.gateway { { use = "hide" } }:chat { upstream = "a secret" }\n  t.eq(r.text, "a ******")\nend)\n'
+BAD = GOOD.replace("end)\n", '  t.invariant(r)\nend)\n')
+
+
+def run(*arguments, folder=None):
+    return subprocess.run(
+        [PROGRAM, "policy", "test", *map(str, arguments)], capture_output=True, text=True, timeout=10 * PATIENCE, cwd=folder)
+
+
+def folder_with(tmp_path, test):
+    (tmp_path / "hide.lua").write_text(POLICY)
+    (tmp_path / "hide_test.lua").write_text(test)
+    return tmp_path
+
+
+def test_passing(tmp_path):
+    done = run(folder_with(tmp_path, GOOD))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ok    it hides" in done.stdout
+    assert "passed: 1 test in 1 file, 0 failed" in done.stdout
+
+
+def test_failing_shows_the_cut_and_the_line(tmp_path):
+    report = tmp_path / "report.xml"
+    done = run(folder_with(tmp_path, BAD), "--junit", report)
+    assert done.returncode == 1
+    assert f"{tmp_path}/hide_test.lua:4: the answer depends on how it travels" in done.stdout
+    assert "way: openai, streamed, a delta for each byte" in done.stdout
+    assert 'expected "a ******"' in done.stdout and 'but came "a secret"' in done.stdout
+    suites = xml.parse(report).getroot()
+    assert (suites.get("tests"), suites.get("failures")) == ("1", "1")
+    assert "way: openai" in suites.find("testsuite/testcase/failure").text
+
+
+def test_filter_and_nothing_to_run(tmp_path):
+    folder = folder_with(tmp_path, GOOD)
+    assert "1 test in 1 file" in run(folder, "--filter", "hides").stdout
+    nothing = run(folder, "--filter", "nothing")
+    assert (nothing.returncode, nothing.stdout) == (2, "") and "no test's name contains" in nothing.stderr
+    (folder / "hide_test.lua").unlink()
+    assert run(folder).returncode == 2
+    absent = run(folder / "nowhere")
+    assert absent.returncode == 2 and "nowhere" in absent.stderr
+
+
+def test_shipped_tests_are_found_by_default():
+    done = run("--filter", "is refused", folder=ROOT)
+    assert done.returncode == 0 and "Plugins/word-filter_test.lua" in done.stdout
