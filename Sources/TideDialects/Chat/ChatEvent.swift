@@ -112,6 +112,15 @@ struct ChatEvent {
     return scanner.atEnd() && !isAmbiguous
   }
 
+  /// Says what an event of one choice and one text says.
+  mutating func fill(_ choice: Choice, _ text: Text, model: JSONString?) {
+    reset()
+    hasChoices = true
+    choices.append(choice)
+    texts.append(text)
+    self.model = model
+  }
+
   private mutating func reset() {
     choices.removeAll(keepingCapacity: true)
     texts.removeAll(keepingCapacity: true)
