@@ -78,7 +78,7 @@ let package = Package(
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
-    .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy"], swiftSettings: swift),
+    .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy", "TideIO"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
     .testTarget(name: "TideTelemetryTests", dependencies: ["TideTelemetry"], swiftSettings: swift),
     .testTarget(

@@ -89,7 +89,8 @@ public final class Gateway {
       builder.stopEngines()
       throw StartFailure(diagnostics: [diagnostic])
     }
-    state = GatewayState(generation: built.generation, source: built.loaded.source, version: options.version)
+    state = GatewayState(
+      generation: built.generation, source: built.loaded.source, version: options.version, stores: stores)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
     adminIO?.start()

@@ -24,10 +24,12 @@ final class GatewayState: Sendable {
   private let inner: Mutex<Inner>
 
   private let version: String
+  private let stores: SharedStore
   private let startedAt = WallClock.seconds()
 
-  init(generation: Generation, source: String, version: String) {
+  init(generation: Generation, source: String, version: String, stores: SharedStore) {
     self.version = version
+    self.stores = stores
     inner = Mutex(Inner(generation: generation, source: source, activatedAt: WallClock.seconds()))
   }
 
@@ -160,7 +162,21 @@ final class GatewayState: Sendable {
     }
     figures.pools = pools.keys.sorted().compactMap { pools[$0] }
     figures.hooks = hooks.keys.sorted().compactMap { hooks[$0] }
+    figures.policyMetrics = stores.metrics.series.map(GatewayFigures.PolicyMetric.init)
     return figures
+  }
+}
+
+extension GatewayFigures.PolicyMetric {
+  fileprivate init(_ series: PolicyMetrics.Series) {
+    let value: Value =
+      switch series.figure {
+      case .counter(let sum): .counter(sum)
+      case .distribution(let one):
+        .distribution(bounds: PolicyMetrics.Distribution.bounds, counts: one.counts, sum: one.sum)
+      }
+    self.init(
+      binding: series.binding, name: series.name, labels: series.labels.map { ($0.name, $0.value) }, value: value)
   }
 }
 

@@ -32,10 +32,12 @@ final class PolicyLogRelay: Sendable {
   }
 
   private func write(_ entry: PolicyLogEntry, to log: GatewayLog) {
-    var metadata: Logger.Metadata = ["policy": "\(entry.binding)"]
+    var metadata: Logger.Metadata = [:]
+    for field in entry.fields { metadata[field.name] = "\(field.value)" }
+    // Who says it is not the policy's to say.
+    metadata["policy"] = "\(entry.binding)"
     if !entry.hook.isEmpty { metadata["hook"] = "\(entry.hook)" }
     if !entry.exchangeID.isEmpty { metadata["exchange"] = "\(entry.exchangeID)" }
-    for field in entry.fields { metadata[field.name] = "\(field.value)" }
     let level: Logger.Level =
       switch entry.level {
       case .debug: .debug
@@ -51,7 +53,10 @@ extension PolicyHostServices {
   /// What policies get in a running gateway: OpenSSL's digests, this log, the machine's clocks.
   static func gateway(log: PolicyLogRelay) -> PolicyHostServices {
     PolicyHostServices(
-      sha256: { Digest.sha256($0) }, hmac: { Digest.hmacSHA256(key: $0, $1) }, log: { log.take($0) },
-      now: { MonotonicTime.now() }, wallClockMs: { Double(WallClock.milliseconds()) })
+      sha256: { Digest.sha256($0) }, hmac: { Digest.hmacSHA256(key: $0, $1) },
+      signatureKey: { material in
+        do throws(KeyProblem) { return .success(try OpenSSLKey.make(material)) } catch { return .failure(error) }
+      },
+      log: { log.take($0) }, now: { MonotonicTime.now() }, wallClockMs: { Double(WallClock.milliseconds()) })
   }
 }

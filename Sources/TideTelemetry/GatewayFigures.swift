@@ -37,6 +37,27 @@ public struct GatewayFigures: Sendable {
     }
   }
 
+  /// One figure that a policy keeps itself, under one set of labels.
+  public struct PolicyMetric: Sendable {
+    public enum Value: Sendable {
+      case counter(Double)
+      /// Upper bounds and how many values lie in each bucket, one more than there are bounds.
+      case distribution(bounds: [Double], counts: [UInt64], sum: Double)
+    }
+
+    public var binding: String
+    public var name: String
+    public var labels: [(name: String, value: String)]
+    public var value: Value
+
+    public init(binding: String, name: String, labels: [(name: String, value: String)], value: Value) {
+      self.binding = binding
+      self.name = name
+      self.labels = labels
+      self.value = value
+    }
+  }
+
   public var version = ""
   /// Seconds since 1970.
   public var startTime: UInt64 = 0
@@ -53,6 +74,8 @@ public struct GatewayFigures: Sendable {
   public var connectionsRefused: UInt64 = 0
   public var pools: [Pool] = []
   public var hooks: [Hook] = []
+  /// In the order in which they are printed: those of one name stand together.
+  public var policyMetrics: [PolicyMetric] = []
 
   public init() {}
 }

@@ -1,6 +1,7 @@
 /// Writes the text exposition format of Prometheus (version 0.0.4): all workers' numbers added up, one family after another.
 ///
-/// Labels come from the configuration and the program only: no user, no key, no model as a client wrote it.
+/// Labels come from the configuration and the program only: no user, no key, no model as a client wrote it. What policies count
+/// themselves is theirs to name, under a prefix and a label that say so.
 public enum PrometheusText {
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -11,6 +12,7 @@ public enum PrometheusText {
     writer.writeExchanges(workers)
     writer.writePools(figures.pools)
     writer.writeHooks(figures.hooks)
+    writer.writePolicyMetrics(figures.policyMetrics)
     writer.writeEvents(workers)
     writer.writeLoops(workers)
     return writer.text

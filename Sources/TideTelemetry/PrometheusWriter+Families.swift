@@ -137,6 +137,26 @@ extension PrometheusWriter {
     write("tidegate_hook_skipped_total", "Calls left out because the breaker was open.") { $0.skipped }
   }
 
+  /// `tidegate_policy_<name>`, labelled with the binding: what policies count and observe themselves.
+  mutating func writePolicyMetrics(_ metrics: [GatewayFigures.PolicyMetric]) {
+    var last = ""
+    for metric in metrics {
+      let labels = [(name: "policy", value: metric.binding)] + metric.labels
+      switch metric.value {
+      case .counter(let sum):
+        let name = "tidegate_policy_\(metric.name)_total"
+        if name != last { family(name, .counter, "Counted by a policy.") }
+        sample(name, labels, number: sum)
+        last = name
+      case .distribution(let bounds, let counts, let sum):
+        let name = "tidegate_policy_\(metric.name)"
+        if name != last { family(name, .histogram, "Observed by a policy.") }
+        histogram(name, labels, bounds: bounds, counts: counts, sum: sum)
+        last = name
+      }
+    }
+  }
+
   mutating func writeEvents(_ workers: [WorkerMetrics]) {
     let families: [(WorkerMetrics.Event, String, String, String)] = [
       (.refused, "tidegate_refused_total", "reason", "Requests refused before an exchange began."),

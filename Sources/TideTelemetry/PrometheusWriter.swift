@@ -28,6 +28,23 @@ struct PrometheusWriter {
     sample(name + "_count", labels, snapshot.count)
   }
 
+  mutating func sample(_ name: String, _ labels: Labels, number: Double) {
+    sample(name, labels, text: Self.number(number))
+  }
+
+  /// Buckets with bounds of any size; `counts` has one more than `bounds`.
+  mutating func histogram(_ name: String, _ labels: Labels, bounds: [Double], counts: [UInt64], sum: Double) {
+    var cumulative: UInt64 = 0
+    for (bound, count) in zip(bounds, counts) {
+      cumulative &+= count
+      sample(name + "_bucket", labels + [("le", Self.number(bound))], cumulative)
+    }
+    let total = counts.reduce(0, &+)
+    sample(name + "_bucket", labels + [("le", "+Inf")], total)
+    sample(name + "_sum", labels, number: sum)
+    sample(name + "_count", labels, total)
+  }
+
   private mutating func sample(_ name: String, _ labels: Labels, text value: String) {
     text += name
     if !labels.isEmpty {
@@ -48,6 +65,12 @@ struct PrometheusWriter {
       }
     }
     return out
+  }
+
+  /// A number as the format writes it; whole ones without a point.
+  static func number(_ value: Double) -> String {
+    guard value.isFinite else { return value.isNaN ? "NaN" : value > 0 ? "+Inf" : "-Inf" }
+    return Int64(exactly: value).map(String.init) ?? "\(value)"
   }
 
   /// `value / unit` exactly, for a unit that is a power of ten.

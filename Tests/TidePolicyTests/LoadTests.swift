@@ -34,16 +34,11 @@ import TideCore
   }
 
   @Test(arguments: [
-    ("return { on_response_start = function() end }", "on_response_start"),
-    ("return { on_upstream_error = function() end }", "on_upstream_error"),
     ("return { on_tool_call = function() end }", "on_tool_call"),
     ("return { on_response_end = function() end }", "on_response_end"),
-    ("return { timers = {} , on_log = function() end }", "timers"),
     ("return { segment = { unit = 'word', wait = true }, on_segment = function() end }", "segment.wait"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
-    ("return { on_request = function() return tide.http{} end }", "tide.http"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
-    ("return { schema = { a = { type = 'pattern' } } }", "pattern"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
     let found = messages(text)

@@ -1,6 +1,7 @@
 import Synchronization
 import TideCore
 import TideDialects
+import TideIO
 import TideLua
 
 @testable import TidePolicy
@@ -26,6 +27,9 @@ final class FixtureServices: Sendable {
         return (0..<4).flatMap { part in withUnsafeBytes(of: (hash.value &+ UInt64(part)).bigEndian) { Array($0) } }
       },
       hmac: { key, text in Array(key) + Array(text) },
+      signatureKey: { material in
+        do throws(KeyProblem) { return .success(try OpenSSLKey.make(material)) } catch { return .failure(error) }
+      },
       log: { entry in self.entries.withLock { $0.append(entry) } },
       now: { self.clock.withLock { MonotonicTime(nanoseconds: $0) } },
       wallClockMs: { 1_700_000_000_000 })
@@ -87,7 +91,7 @@ func map(_ entries: (String, PolicyValue)...) -> PolicyValue { .map(entries.map 
 
 /// Policies from texts or from the shipped folder, one worker, and exchanges over them.
 final class PolicyFixture {
-  let services = FixtureServices()
+  let services: FixtureServices
   let store = SharedStore()
   let blueprint: PolicyBlueprint
   let worker: PolicyWorker
@@ -95,8 +99,9 @@ final class PolicyFixture {
   init(
     _ sources: [(String, String)], bindings: [PolicyBinding]? = nil, routes: [String: [PolicyBinding]] = [:],
     without: [String: Set<String>] = [:], anonymous: Set<String> = [], folder: String? = nil,
-    files: [String: ConfigNode] = [:]
+    files: [String: ConfigNode] = [:], services: FixtureServices = FixtureServices()
   ) throws {
+    self.services = services
     let temporary = TemporaryFolder()
     for (name, text) in sources { temporary.write(name + ".lua", text) }
     blueprint = try Self.compile(

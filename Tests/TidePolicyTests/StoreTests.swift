@@ -52,6 +52,36 @@ import TideCore
     }
   }
 
+  @Test func longerValuesCountInFull() throws {
+    let store = SharedStore(keysMax: 64_000, bytesMax: 16 << 20)
+    let space = store.space("a")
+    #expect(throws: SharedStore.StoreError.full) {
+      for index in 0..<2_000 {
+        try store.set(space, "k\(index)", .integer(1), ttlMs: nil, now: now)
+        try store.set(space, "k\(index)", .bytes(Array(repeating: 0, count: 60_000)), ttlMs: nil, now: now)
+      }
+    }
+    #expect(store.get(space, "k0", now: now) == .bytes(Array(repeating: 0, count: 60_000)))
+  }
+
+  @Test func oneSpaceCannotTakeAnothersRoom() throws {
+    let store = SharedStore(keysMax: 6_400, bytesMax: 64 << 20)
+    let (greedy, other) = (store.space("greedy"), store.space("other"))
+    var refused = 0
+    for index in 0..<20_000 {
+      do { try store.set(greedy, "k\(index)", .integer(index), ttlMs: nil, now: now) } catch { refused += 1 }
+    }
+    #expect(refused > 10_000)
+    #expect((2_500...3_200).contains(store.keyCount))
+    let limit = try #require(RateLimit(rate: 1, perMs: 60_000, burst: 1))
+    for index in 0..<20_000 {
+      #expect(try store.take(other, "ip\(index)", amount: 1, limit: limit, now: now).isAllowed)
+    }
+    #expect(try !store.take(other, "ip19999", amount: 1, limit: limit, now: now).isAllowed)
+    #expect(store.keyCount <= 6_400)
+    #expect(store.get(greedy, "k0", now: now) == .integer(0), "what never expires is not taken for what does")
+  }
+
   @Test func limitsAllowBurstThenRate() throws {
     let store = SharedStore()
     let space = store.space("a")

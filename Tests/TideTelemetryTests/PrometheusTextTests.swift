@@ -113,4 +113,26 @@ struct PrometheusTextTests {
     #expect(PrometheusWriter.decimal(.max, unit: 1_000_000_000) == "18446744073.709551615")
     #expect(PrometheusWriter.escaped("a\u{1}b\r") == "a b ")
   }
+
+  @Test("policies' own figures read back under their prefix and binding")
+  func policyMetrics() {
+    typealias Metric = GatewayFigures.PolicyMetric
+    var figures = GatewayFigures()
+    figures.policyMetrics = [
+      Metric(binding: "a", name: "cost", labels: [("model", "m\"\n")], value: .counter(0.25)),
+      Metric(binding: "b", name: "cost", labels: [], value: .counter(3)),
+      Metric(
+        binding: "a", name: "size", labels: [], value: .distribution(bounds: [0.5, 10], counts: [1, 0, 2], sum: 100.5)),
+    ]
+    let (types, values) = parse(PrometheusText.render(workers: [], figures: figures))
+    #expect(types["tidegate_policy_cost_total"] == "counter" && types["tidegate_policy_size"] == "histogram")
+    #expect(
+      values[Series(name: "tidegate_policy_cost_total", labels: ["policy": "a", "model": "m\"\n"])] == 0.25)
+    #expect(values[Series(name: "tidegate_policy_cost_total", labels: ["policy": "b"])] == 3)
+    for (bound, count) in [("0.5", 1.0), ("10", 1), ("+Inf", 3)] {
+      #expect(values[Series(name: "tidegate_policy_size_bucket", labels: ["policy": "a", "le": bound])] == count)
+    }
+    #expect(values[Series(name: "tidegate_policy_size_sum", labels: ["policy": "a"])] == 100.5)
+    #expect(values[Series(name: "tidegate_policy_size_count", labels: ["policy": "a"])] == 3)
+  }
 }

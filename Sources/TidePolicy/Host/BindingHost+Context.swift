@@ -49,6 +49,13 @@ extension BindingHost {
     try machine.registerKind(ObjectKind.loop.rawValue, name: "each_text")
     try machine.registerKind(ObjectKind.part.rawValue, name: "part")
     try machine.registerFields(kind: ObjectKind.part.rawValue, names: TextPart.fields)
+    try machine.registerKind(ObjectKind.pattern.rawValue, name: "pattern")
+    for method in patternMethods {
+      try machine.registerMethod(
+        kind: ObjectKind.pattern.rawValue, name: method.name, id: method.function.rawValue,
+        options: method.function.options)
+    }
+    try machine.registerKind(ObjectKind.search.rawValue, name: "gmatch")
     try machine.registerKind(ObjectKind.lane.rawValue, name: "lane")
     try machine.registerFields(kind: ObjectKind.lane.rawValue, names: ["channel", "choice", "block"])
   }
@@ -250,6 +257,8 @@ extension BindingHost {
     case .part: (owner, known) = ("part", TextPart.fields)
     case .loop: (owner, known) = ("each_text", [])
     case .null: (owner, known) = ("tide.json.null", [])
+    case .pattern: (owner, known) = ("pattern", Self.patternMethods.map(\.name))
+    case .search: (owner, known) = ("gmatch", [])
     default:
       let group = ContextField.allCases.first { Self.kind(ofGroup: $0) == kind }
       owner = group.map { "ctx." + $0.entry.path } ?? "ctx"

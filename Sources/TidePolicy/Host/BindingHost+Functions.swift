@@ -27,10 +27,14 @@ extension BindingHost {
     case .respond: results.append(keep(try VerdictReader.respond(PolicyValue(arguments[0].value))))
     case .cut: results.append(keep(try VerdictReader.cut(PolicyValue(arguments[0].value))))
     case .identity: results.append(keep(try VerdictReader.identity(PolicyValue(arguments[0].value))))
-    case .sharedGet: put(store.get(sharedSpace, try key(arguments[0]), now: services.now()), &results)
+    case .retry: results.append(keep(try VerdictReader.retry(PolicyValue(arguments[0].value))))
+    case .sleep, .http, .all, .once: return try wait(function, arguments, &results)
+    case .sharedGet:
+      put(store.get(sharedSpace, try storeKey(arguments[0], "tide.shared"), now: services.now()), &results)
     case .sharedSet, .sharedIncrement, .sharedCompareAndSet, .sharedDelete:
       return try change(function, arguments, &results)
     case .limitTake: return try take(arguments, &results)
+    case .limitConcurrent: return try takePlace(arguments, &results)
     case .jsonEncode: results.append(try JSONText.encode(PolicyValue(arguments[0].value)))
     case .jsonDecode:
       guard let text = arguments[0].bytes else { throw HostError("tide.json.decode: expected a string") }
@@ -40,14 +44,22 @@ extension BindingHost {
         return .returnsNilError(code: "bad_json", message: error.message)
       }
     case .sha256:
-      guard let text = arguments[0].bytes else { throw HostError("tide.sha256: expected a string") }
-      results.append(Self.hex(services.sha256(text)))
+      results.append(Self.hex(services.sha256(try boundedText(arguments[0], "tide.sha256"))))
     case .hmac: results.append(try hmac(arguments))
-    case .glob:
-      guard let pattern = arguments[0].text, let text = arguments[1].bytes else {
-        throw HostError("tide.glob: expected a pattern and a text")
-      }
-      results.append(glob(pattern).matches(text))
+    case .base64Encode: try encodeBase64(arguments, &results)
+    case .base64Decode: return try decodeBase64(arguments, &results)
+    case .uuid: try makeUUID(arguments, &results)
+    case .glob: results.append(try matchGlob(arguments))
+    case .regex: try makePattern(arguments, &results)
+    case .regexTest: return try testPattern(arguments, &results)
+    case .regexFind: return try findPattern(arguments, &results, tellsPlace: true)
+    case .regexMatch: return try findPattern(arguments, &results, tellsPlace: false)
+    case .regexLoop: return try loopOverPattern(arguments, &results)
+    case .regexNext: return nextOfPattern(arguments, &results)
+    case .regexReplace: return try replacePattern(arguments, &results)
+    case .jwtVerify: return try verifyToken(arguments, &results)
+    case .metricsIncrement: try count(arguments)
+    case .metricsObserve: try observe(arguments)
     case .log: try log(arguments, from: 0)
     case .now: results.append(services.wallClockMs())
     case .filterMask, .filterReplace, .filterRestore, .filterBlock, .filterLimit:
@@ -65,11 +77,11 @@ extension BindingHost {
 
   // MARK: tide.shared
 
-  private func key(_ argument: LuaArgumentView) throws(HostError) -> String {
+  func storeKey(_ argument: LuaArgumentView, _ function: String) throws(HostError) -> String {
     if let number = argument.integer { return "\(number)" }
-    guard let bytes = argument.bytes else { throw HostError("tide.shared: the key must be a string") }
+    guard let bytes = argument.bytes else { throw HostError("\(function): the key must be a string") }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw HostError("tide.shared: the key must be UTF-8")
+      throw HostError("\(function): the key must be UTF-8")
     }
     return text
   }
@@ -83,8 +95,10 @@ extension BindingHost {
   }
 
   private func timeToLive(_ options: LuaArgumentView) throws(HostError) -> Int? {
-    guard options.isTable, let written = PolicyValue(options.value)["ttl"] else { return nil }
-    return try VerdictReader.milliseconds(written, "tide.shared: ttl")
+    guard let written = try VerdictReader.fields(PolicyValue(options.value), "tide.shared", ["ttl"]).first else {
+      return nil
+    }
+    return try VerdictReader.milliseconds(written.value, "tide.shared: ttl")
   }
 
   private func put(_ value: SharedStore.Value?, _ results: inout LuaResults) {
@@ -100,7 +114,7 @@ extension BindingHost {
   private func change(
     _ function: HostFunction, _ arguments: LuaArguments, _ results: inout LuaResults
   ) throws(HostError) -> HostCallStatus {
-    let key = try key(arguments[0])
+    let key = try storeKey(arguments[0], "tide.shared")
     let now = services.now()
     do {
       switch function {
@@ -137,7 +151,7 @@ extension BindingHost {
   // MARK: tide.limit
 
   private func take(_ arguments: LuaArguments, _ results: inout LuaResults) throws(HostError) -> HostCallStatus {
-    let key = try key(arguments[0])
+    let key = try storeKey(arguments[0], "tide.limit.take")
     guard let amount = arguments[1].isNil ? 1 : arguments[1].integer, amount >= 0 else {
       throw HostError("tide.limit.take: the amount must be an integer from 0")
     }
@@ -169,12 +183,14 @@ extension BindingHost {
   // MARK: Digests and logs
 
   private func hmac(_ arguments: LuaArguments) throws(HostError) -> String {
-    guard let text = arguments[1].bytes else { throw HostError("tide.hmac: expected a key and a text") }
+    let text = try boundedText(arguments[1], "tide.hmac")
     if let opaque = arguments[0].opaque, opaque.kind == Self.secretKind, Int(opaque.id) < secrets.count {
       var key = secrets[Int(opaque.id)].reveal()
       return key.withUTF8 { Self.hex(services.hmac(UnsafeRawBufferPointer($0), text)) }
     }
-    guard let key = arguments[0].bytes else { throw HostError("tide.hmac: the key must be a secret or a string") }
+    guard let key = arguments[0].bytes, key.count <= Self.textByteCountMax else {
+      throw HostError("tide.hmac: the key must be a secret or a string of at most 1 MiB")
+    }
     return Self.hex(services.hmac(key, text))
   }
 
@@ -183,14 +199,46 @@ extension BindingHost {
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
+  /// Comparing takes a step for each byte of the text and of the pattern, multiplied, at the worst.
+  private static let globStepsMax = 4 << 20
+  private static let globByteCountMax = 4 << 10
+
+  private func matchGlob(_ arguments: LuaArguments) throws(HostError) -> Bool {
+    guard let pattern = arguments[0].bytes, let text = arguments[1].bytes else {
+      throw HostError("tide.glob: expected a pattern and a text")
+    }
+    guard pattern.count <= Self.globByteCountMax, text.count * max(1, pattern.count) <= Self.globStepsMax else {
+      throw HostError("tide.glob: the pattern or the text is too long")
+    }
+    return glob(String(decoding: pattern, as: UTF8.self)).matches(text)
+  }
+
+  private static let logFieldsMax = 32
+  private static let logNameByteCountMax = 64
+  private static let logValueByteCountMax = 1 << 10
+
   private func log(_ arguments: LuaArguments, from first: Int) throws(HostError) {
     guard let name = arguments[first].text,
       let level = PolicyLogEntry.Level(rawValue: name == "warn" ? "warning" : name)
     else { throw HostError("log: the level must be debug, info, warning or error") }
     guard let message = arguments[first + 1].text else { throw HostError("log: the message must be a string") }
-    let fields = arguments[first + 2].isTable ? PolicyValue(arguments[first + 2].value).entries ?? [] : []
-    log(
-      level, message,
-      fields.prefix(16).map { PolicyLogEntry.Field(name: $0.key, value: SchemaField.show($0.value)) })
+    guard arguments[first + 2].isNil || arguments[first + 2].isTable else {
+      throw HostError("log: fields must be a table of names and values")
+    }
+    let entries = PolicyValue(arguments[first + 2].value).entries ?? []
+    guard entries.count <= Self.logFieldsMax else { throw HostError("log: at most \(Self.logFieldsMax) fields") }
+    var fields: [PolicyLogEntry.Field] = []
+    for entry in entries.sorted(by: { $0.key < $1.key }) {
+      let value: String =
+        switch entry.value {
+        case .array, .map: try JSONText.encode(entry.value)
+        default: SchemaField.show(entry.value)
+        }
+      fields.append(
+        PolicyLogEntry.Field(
+          name: Self.cut(entry.key, toByteCount: Self.logNameByteCountMax),
+          value: Self.cut(value, toByteCount: Self.logValueByteCountMax)))
+    }
+    log(level, message, fields)
   }
 }

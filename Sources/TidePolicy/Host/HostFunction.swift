@@ -2,14 +2,18 @@ import TideLua
 
 /// What a script may call, by the number that Lua's shim passes back.
 enum HostFunction: Int32, CaseIterable {
-  case deny, respond, cut, identity
+  case deny, respond, cut, identity, retry
+  case sleep, http, all, once
   case sharedGet, sharedSet, sharedIncrement, sharedCompareAndSet, sharedDelete
-  case limitTake
+  case limitTake, limitConcurrent
   case jsonEncode, jsonDecode
-  case sha256, hmac, glob, log, now
+  case base64Encode, base64Decode, sha256, hmac, uuid, jwtVerify
+  case glob, regex
+  case metricsIncrement, metricsObserve, log, now
   case filterMask, filterReplace, filterRestore, filterBlock, filterLimit
   case disableFilters, setFilters, maskPrompt
   case contextLog, eachText, nextText, appendMessage, insertMessage, removeMessage, replaceMessage
+  case regexTest, regexFind, regexMatch, regexLoop, regexNext, regexReplace
 
   /// Where it stands; nil for methods of objects.
   var path: String? {
@@ -18,17 +22,30 @@ enum HostFunction: Int32, CaseIterable {
     case .respond: "tide.respond"
     case .cut: "tide.cut"
     case .identity: "tide.identity"
+    case .retry: "tide.retry"
+    case .sleep: "tide.sleep"
+    case .http: "tide.http"
+    case .all: "tide.all"
+    case .once: "tide.once"
     case .sharedGet: "tide.shared.get"
     case .sharedSet: "tide.shared.set"
     case .sharedIncrement: "tide.shared.incr"
     case .sharedCompareAndSet: "tide.shared.cas"
     case .sharedDelete: "tide.shared.del"
     case .limitTake: "tide.limit.take"
+    case .limitConcurrent: "tide.limit.concurrent"
     case .jsonEncode: "tide.json.encode"
     case .jsonDecode: "tide.json.decode"
+    case .base64Encode: "tide.base64.encode"
+    case .base64Decode: "tide.base64.decode"
     case .sha256: "tide.sha256"
     case .hmac: "tide.hmac"
+    case .uuid: "tide.uuid"
+    case .jwtVerify: "tide.jwt.verify"
     case .glob: "tide.glob"
+    case .regex: "tide.re"
+    case .metricsIncrement: "tide.metrics.incr"
+    case .metricsObserve: "tide.metrics.observe"
     case .filterMask: "tide.filter.mask"
     case .filterReplace: "tide.filter.replace"
     case .filterRestore: "tide.filter.restore"
@@ -43,8 +60,8 @@ enum HostFunction: Int32, CaseIterable {
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
   var options: LuaFunctionOptions {
     switch self {
-    case .limitTake: .coroutineOnly
-    case .filterMask, .filterReplace, .filterBlock: .takesFunctions
+    case .limitTake, .limitConcurrent: .coroutineOnly
+    case .all, .once, .regexReplace, .filterMask, .filterReplace, .filterBlock: .takesFunctions
     default: []
     }
   }
@@ -54,9 +71,7 @@ enum HostFunction: Int32, CaseIterable {
 /// reaches it.
 enum NotYet {
   static let functions = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64.encode",
-    "tide.base64.decode", "tide.jwt.verify", "tide.uuid", "tide.re", "tide.metrics.incr", "tide.metrics.observe",
-    "tide.limit.tokens", "tide.limit.concurrent",
+    "tide.tool", "tide.limit.tokens",
   ]
 
   /// Above all of `HostFunction`.
@@ -66,9 +81,7 @@ enum NotYet {
 
   /// The names as a source may write them.
   private static let scanned: [String] = [
-    "tide.http", "tide.all", "tide.sleep", "tide.once", "tide.retry", "tide.tool", "tide.base64", "tide.jwt",
-    "tide.uuid",
-    "tide.re", "tide.metrics", "tide.limit.tokens", "tide.limit.concurrent", "ctx.response.text",
+    "tide.tool", "tide.limit.tokens", "ctx.response.text",
   ]
 
   /// The first line of each unsupported name in a source; comments and strings do not count.

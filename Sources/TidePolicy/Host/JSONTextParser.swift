@@ -3,8 +3,12 @@ struct JSONTextParser {
   private let bytes: UnsafeRawBufferPointer
   private var cursor = 0
   private var valueCount = 0
+  private let refusesDuplicateKeys: Bool
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+  init(_ bytes: UnsafeRawBufferPointer, refusesDuplicateKeys: Bool = false) {
+    self.bytes = bytes
+    self.refusesDuplicateKeys = refusesDuplicateKeys
+  }
 
   mutating func document() throws(HostError) -> PolicyValue {
     let value = try value(depth: 0)
@@ -68,6 +72,7 @@ struct JSONTextParser {
   private mutating func object(depth: Int) throws(HostError) -> PolicyValue {
     cursor += 1
     var entries: [PolicyValue.Entry] = []
+    var keys: Set<String> = []
     skipSpace()
     if next == UInt8(ascii: "}") {
       cursor += 1
@@ -77,6 +82,7 @@ struct JSONTextParser {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw failure("expected a key") }
       let key = try string()
+      if refusesDuplicateKeys, !keys.insert(key).inserted { throw failure("a key that was there before") }
       skipSpace()
       guard next == UInt8(ascii: ":") else { throw failure("expected :") }
       cursor += 1

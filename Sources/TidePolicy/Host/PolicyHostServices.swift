@@ -6,24 +6,34 @@ public struct PolicyHostServices: Sendable {
   public var sha256: @Sendable (_ text: UnsafeRawBufferPointer) -> [UInt8]
   /// HMAC-SHA-256.
   public var hmac: @Sendable (_ key: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> [UInt8]
+  /// Makes a key that web tokens are verified with.
+  public var signatureKey: @Sendable (KeyMaterial) -> Result<any SignatureKey, KeyProblem>
   /// May be called on any worker; must not block.
   public var log: @Sendable (PolicyLogEntry) -> Void
   /// For limits, expiry and breakers.
   public var now: @Sendable () -> MonotonicTime
   /// Milliseconds since 1970.
   public var wallClockMs: @Sendable () -> Double
+  /// What `os.time` and its like tell, in nanoseconds since 1970; 0 is the system's clock.
+  public var scriptClockNs: @Sendable () -> UInt64 = { 0 }
+  /// Numbers that nobody can guess.
+  public var random: @Sendable () -> UInt64
 
   public init(
     sha256: @escaping @Sendable (UnsafeRawBufferPointer) -> [UInt8],
     hmac: @escaping @Sendable (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> [UInt8],
+    signatureKey: @escaping @Sendable (KeyMaterial) -> Result<any SignatureKey, KeyProblem>,
     log: @escaping @Sendable (PolicyLogEntry) -> Void, now: @escaping @Sendable () -> MonotonicTime,
-    wallClockMs: @escaping @Sendable () -> Double
+    wallClockMs: @escaping @Sendable () -> Double,
+    random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
   ) {
     self.sha256 = sha256
     self.hmac = hmac
+    self.signatureKey = signatureKey
     self.log = log
     self.now = now
     self.wallClockMs = wallClockMs
+    self.random = random
   }
 }
 

@@ -1,4 +1,5 @@
 import TideCore
+import TideRegex
 
 /// A file that a configuration names, parsed, and how its content is known to have changed.
 public struct LoadedFile: Sendable {
@@ -93,6 +94,14 @@ struct ConfigChecker {
       return checkLength(text.unicodeScalars.count, node, field, path, "characters") ? .string(text) : nil
     case (.secret, .string(let text)):
       return checkLength(text.unicodeScalars.count, node, field, path, "characters") ? .secret(Secret(text)) : nil
+    case (.pattern, .string(let text)):
+      do throws(RegexSyntaxError) {
+        _ = try RegexProgram(text)
+        return .string(text)
+      } catch {
+        report(node, "\(path) is not a regular expression: \(error.description)")
+        return nil
+      }
     case (.boolean, .boolean(let flag)): return .boolean(flag)
     case (.integer, .integer(let number)):
       return checkRange(Double(number), node, field, path) ? .integer(number) : nil
@@ -202,10 +211,8 @@ struct ConfigChecker {
   }
 
   private static func isURL(_ text: String) -> Bool {
-    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return false }
-    let rest = text.utf8.dropFirst(scheme.utf8.count)
-    guard let first = rest.first, first != UInt8(ascii: "/") else { return false }
-    return rest.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    if case .success = FetchURL.parse(text) { return true }
+    return false
   }
 }
 

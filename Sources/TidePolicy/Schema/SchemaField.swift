@@ -1,7 +1,7 @@
 /// What one value of a policy's configuration may be.
 public struct SchemaField: Sendable {
   public indirect enum Kind: Sendable {
-    case string, integer, number, boolean, url, duration, size, secret, file
+    case string, integer, number, boolean, url, duration, size, secret, pattern, file
     case array(SchemaField?)
     case map(SchemaField?)
     case object([PolicySchema.Member])
@@ -36,6 +36,7 @@ public struct SchemaField: Sendable {
     case .duration: "duration"
     case .size: "size"
     case .secret: "secret"
+    case .pattern: "pattern"
     case .file: "file"
     case .array: "array"
     case .map: "map"
@@ -56,6 +57,7 @@ public struct SchemaField: Sendable {
     case .duration: "a duration such as 250ms, 10s or 5m"
     case .size: "a size such as 64KiB or 10MiB"
     case .secret: "a secret (a string)"
+    case .pattern: "a regular expression"
     case .file: "the name of a YAML or JSON file"
     case .array: "a list"
     case .map: "a map"

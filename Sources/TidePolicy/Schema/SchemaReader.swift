@@ -81,12 +81,11 @@ struct SchemaReader {
     case "duration": return .duration
     case "size": return .size
     case "secret": return .secret
+    case "pattern": return .pattern
     case "file": return .file
     case "array": return .array(value["items"].flatMap { field($0, path: path + ".items") })
     case "map": return .map(value["values"].flatMap { field($0, path: path + ".values") })
     case "object": return .object(members(value["fields"] ?? .map([]), path: path + ".fields"))
-    case "pattern":
-      problems.append("\(path): the type pattern is not supported yet by this version")
     case "enum":
       problems.append("\(path): the type enum needs enum = { ... }")
     default:

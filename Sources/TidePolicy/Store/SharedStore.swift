@@ -5,8 +5,8 @@ import TideCore
 /// counter is lost.
 ///
 /// The gateway's one lock: 64 shards, each a map behind a mutex, taken only when a policy calls. Keys and bytes are
-/// bounded and entries expire, so that no client can make it grow; over the bound the entry nearest its expiry goes
-/// first.
+/// bounded and entries expire, so that no client can make it grow; over the bound an entry near its expiry goes first. One space
+/// fills at most half.
 public final class SharedStore: Sendable {
   public enum Value: Sendable, Equatable {
     case integer(Int)
@@ -46,6 +46,8 @@ public final class SharedStore: Sendable {
 
   private let shards: [Shard]
   private let spaces = Mutex<[String: UInt32]>([:])
+  public let metrics = PolicyMetrics()
+  let concurrency = ConcurrencyTable()
 
   /// - Parameters:
   ///   - keysMax: over all shards.

@@ -17,9 +17,14 @@ import Testing
       models: [ { id: "*", cluster: engine } ]
       routes: [ { name: default, cluster: by-model } ]
       """,
-      policies: ["word": "return { auto = true, on_token = function(s, text) return text end }"],
+      policies: [
+        "word":
+          "return { auto = true, on_request = function(ctx) tide.metrics.incr('asked', 1, { model = ctx.model }) end, "
+          + "on_token = function(s, text) return text end }"
+      ],
       engine: EngineSettings(mode: .lorem, intervalMicroseconds: 1_000))
-    let state = GatewayState(generation: gateway.worker.current.generation, source: "test.yaml", version: "1")
+    let state = GatewayState(
+      generation: gateway.worker.current.generation, source: "test.yaml", version: "1", stores: gateway.stores)
     let io = Worker(index: 1)
     let socket = try ListeningSocket(address: SocketAddress("127.0.0.1:0")!)
     let admin = AdminServer(io: io, socket: socket, state: state, log: gateway.log, workers: [gateway.worker])
@@ -37,6 +42,9 @@ import Testing
     }
     #expect(client.send("GET", "/policies").finish() == .whole)
     #expect(calls[2].text.contains("\"word\""))
+    let metrics = client.send("GET", "/metrics")
+    #expect(metrics.finish() == .whole)
+    #expect(metrics.text.contains("\ntidegate_policy_asked_total{policy=\"word\",model=\"lorem-200\"} 100\n"))
     for (method, path, status) in [("GET", "/none", 404), ("POST", "/healthz", 405), ("GET", "/a/../healthz", 400)] {
       let call = client.send(method, path)
       #expect(call.finish() == .whole)

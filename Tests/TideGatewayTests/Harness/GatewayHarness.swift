@@ -31,7 +31,7 @@ final class GatewayHarness: @unchecked Sendable {
   let client: TestClient
   let log: GatewayLog
   private(set) var worker: GatewayWorker!
-  private let stores = SharedStore()
+  let stores = SharedStore()
   private let builder: GenerationBuilder
   private var isStopped = false
 
