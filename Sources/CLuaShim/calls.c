@@ -395,7 +395,7 @@ size_t tide_call_text(
   tide_frame frame;
   machine->text.length = 0;
   machine->text.failed = false;
-  if (tide_enter(machine, &frame, budget_ns)) {
+  if (tide_enter_untimed(machine, &frame, budget_ns)) {
     int lua_status = tide_protected(machine, atomic_load(&machine->running), call_text, &b);
     *status = tide_leave(machine, &frame, lua_status);
   } else {

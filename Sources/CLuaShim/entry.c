@@ -201,7 +201,7 @@ static int on_error(lua_State *L) {
 
 // MARK: frames
 
-bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns) {
+static bool enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns, bool timed) {
   tide_guard *guard = tide_guard_current();
   if (!guard && !machine->counted) {
     machine->failure = (tide_failure){.message = "no watchdog: the system refused a thread or a signal handler"};
@@ -219,8 +219,9 @@ bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns) {
     machine->failure_noted = false;
     machine->rescues = 0;
     machine->steps = 0;
-    atomic_store(&machine->abort, REASON_NONE);
-    machine->begun_ns = tide_now_ns(CLOCK_MONOTONIC);
+    // Nothing but this thread and its signal handler, which the guard keeps quiet until it is entered, looks at it.
+    atomic_store_explicit(&machine->abort, REASON_NONE, memory_order_relaxed);
+    machine->begun_ns = timed ? tide_now_ns(CLOCK_MONOTONIC) : 0;
     if (machine->counted) {
       machine->deadline_ns = tide_now_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
       lua_sethook(L, on_hook, LUA_MASKCOUNT, COUNT_INTERVAL);
@@ -231,8 +232,18 @@ bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns) {
   return true;
 }
 
+bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns) {
+  return enter(machine, frame, budget_ns, true);
+}
+
+bool tide_enter_untimed(tide_machine *machine, tide_frame *frame, uint64_t budget_ns) {
+  return enter(machine, frame, budget_ns, false);
+}
+
 int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status) {
   tide_guard *guard = machine->guard;
+  bool failed = lua_status != LUA_OK && lua_status != LUA_YIELD;
+  if (failed && machine->begun_ns == 0) machine->elapsed_ns = guard ? tide_guard_seen_ns(guard) : 0;
   if (guard) {
     tide_guard_leave(guard);
     if (guard->depth > 0) atomic_store(&guard->machine, frame->outer_guarded);
@@ -244,19 +255,19 @@ int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status) {
   if (reason == REASON_MEMORY && !machine->failure_noted) {
     machine->failure_noted = true;
     snprintf(machine->failure.message, sizeof machine->failure.message, "%s", reason_text(reason));
-    if (lua_status != LUA_ERRMEM) reason = lua_status == LUA_OK || lua_status == LUA_YIELD ? REASON_NONE : reason;
+    if (lua_status != LUA_ERRMEM && !failed) reason = REASON_NONE;
   }
-  atomic_store(&machine->running, frame->outer_running);
+  atomic_store_explicit(&machine->running, frame->outer_running, memory_order_release);
   machine->in_host = frame->outer_running != NULL;
   if (--machine->depth == 0) {
     // The guard is left: no signal aims at this call any more, so what is cleared stays cleared.
-    lua_sethook(machine->L, NULL, 0, 0);
-    atomic_store(&machine->abort, REASON_NONE);
-    machine->elapsed_ns = tide_now_ns(CLOCK_MONOTONIC) - machine->begun_ns;
+    if (lua_gethook(machine->L)) lua_sethook(machine->L, NULL, 0, 0);
+    atomic_store_explicit(&machine->abort, REASON_NONE, memory_order_relaxed);
+    if (machine->begun_ns) machine->elapsed_ns = tide_now_ns(CLOCK_MONOTONIC) - machine->begun_ns;
   } else if (reason != REASON_NONE) {
     atomic_store(&machine->abort, reason);
   }
-  if (lua_status == LUA_OK || lua_status == LUA_YIELD) return lua_status == LUA_OK ? TIDE_OK : TIDE_YIELDED;
+  if (!failed) return lua_status == LUA_OK ? TIDE_OK : TIDE_YIELDED;
   if (reason == REASON_TIME || reason == REASON_MEMORY) machine->poisoned = true;
   switch (reason) {
     case REASON_TIME: return TIDE_ABORT_TIME;

@@ -55,14 +55,14 @@ static bool tick(void) {
     if (!(epoch & 1)) continue;
     active = true;
     uint64_t now = tide_now_ns(guard->clock);
-    if (guard->seen_epoch != epoch) {
-      guard->seen_epoch = epoch;
-      guard->started_ns = now;
+    if (atomic_load(&guard->seen_epoch) != epoch) {
+      atomic_store(&guard->started_ns, now);
+      atomic_store(&guard->seen_epoch, epoch);
       continue;
     }
     uint64_t budget = atomic_load(&guard->budget_ns);
     if (budget < FLOOR_NS) budget = FLOOR_NS;
-    if (now - guard->started_ns < budget) continue;
+    if (now - atomic_load(&guard->started_ns) < budget) continue;
     atomic_store(&guard->target, epoch);
     pthread_kill(guard->thread, signal_number());
   }
@@ -162,8 +162,16 @@ void tide_guard_enter(tide_guard *guard, tide_machine *machine, uint64_t budget_
 
 void tide_guard_leave(tide_guard *guard) {
   if (--guard->depth > 0) return;
-  atomic_fetch_add_explicit(&guard->epoch, 1, memory_order_release);
+  // Only this thread changes it: no locked addition.
+  uint64_t epoch = atomic_load_explicit(&guard->epoch, memory_order_relaxed);
+  atomic_store_explicit(&guard->epoch, epoch + 1, memory_order_release);
+  atomic_signal_fence(memory_order_seq_cst);
   atomic_store_explicit(&guard->machine, NULL, memory_order_relaxed);
+}
+
+uint64_t tide_guard_seen_ns(tide_guard *guard) {
+  if (atomic_load(&guard->seen_epoch) != atomic_load(&guard->epoch)) return 0;
+  return tide_now_ns(guard->clock) - atomic_load(&guard->started_ns);
 }
 
 bool tide_guard_register_thread(void) { return tide_guard_current() != NULL; }

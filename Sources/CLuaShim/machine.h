@@ -28,9 +28,9 @@ typedef struct tide_guard {
   _Atomic(struct tide_machine *) machine;
   pthread_t thread;
   clockid_t clock;
-  // The watchdog's own notes, under its lock.
-  uint64_t seen_epoch;
-  uint64_t started_ns;
+  // The watchdog's own notes: when, on the thread's CPU clock, it first saw the epoch that it saw last.
+  _Atomic uint64_t seen_epoch;
+  _Atomic uint64_t started_ns;
   struct tide_guard *next;
   int depth;
 } tide_guard;
@@ -68,7 +68,7 @@ struct tide_machine {
 
   uint64_t steps, step_limit;
   uint64_t deadline_ns;  // counted mode, thread CPU time
-  uint64_t begun_ns, elapsed_ns;
+  uint64_t begun_ns, elapsed_ns;  // begun_ns is 0 in calls for text
   uint64_t wall_clock_ns;
   uint64_t random[4];
 
@@ -94,6 +94,8 @@ static inline tide_machine *machine_of(lua_State *L) { return *(tide_machine **)
 tide_guard *tide_guard_current(void);
 void tide_guard_enter(tide_guard *guard, tide_machine *machine, uint64_t budget_ns);
 void tide_guard_leave(tide_guard *guard);
+/// For how long the call that runs has used its processor since the watchdog first saw it; 0 for one that was over sooner.
+uint64_t tide_guard_seen_ns(tide_guard *guard);
 uint64_t tide_now_ns(clockid_t clock);
 
 // entry.c
@@ -104,6 +106,8 @@ typedef struct tide_frame {
   struct tide_machine *outer_guarded;
 } tide_frame;
 bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns);
+/// The same for a call for text: it is not timed, since a look at the clock costs a fifth of such a call.
+bool tide_enter_untimed(tide_machine *machine, tide_frame *frame, uint64_t budget_ns);
 int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status);
 int tide_protected(tide_machine *machine, lua_State *L, lua_CFunction body, void *context);
 void tide_note_failure(tide_machine *machine, lua_State *L, int error_index);

@@ -20,7 +20,7 @@ public struct LuaFailure: Error, Sendable, Equatable, CustomStringConvertible {
   public var line: Int
   /// A few innermost frames, one a line.
   public var traceback: String
-  /// Wall time since the call began.
+  /// Wall time since the call began; of a hook that sees text the processor's time, to a millisecond, and 0 below that.
   public var elapsedNs: UInt64
 
   public init(

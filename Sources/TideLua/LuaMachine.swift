@@ -37,7 +37,7 @@ public final class LuaMachine {
   public var referenceCapacity: Int { Int(tide_machine_reference_capacity(raw)) }
   /// Whether the call that runs is over its budget: a host function that takes long asks now and then, and returns.
   public var isStopping: Bool { tide_machine_stopping(raw) }
-  /// Wall time of the last call, for budgets that are measured only.
+  /// How long the last call took that was timed, or the last call for text that failed; see `LuaFailure.elapsedNs`.
   public var lastCallNs: UInt64 { tide_machine_elapsed_ns(raw) }
 
   /// Starts `math.random` anew: the same seed gives the same numbers.

@@ -112,9 +112,30 @@ struct ChatEvent {
     return scanner.atEnd() && !isAmbiguous
   }
 
+  /// Says what an event of one choice and one text says.
+  mutating func fill(_ choice: Choice, _ text: Text, model: JSONString?) {
+    if choices.count == 1, texts.count == 1 {
+      // Token after token: the storage is taken over as it is.
+      choices[0] = choice
+      texts[0] = text
+      forget()
+    } else {
+      reset()
+      choices.append(choice)
+      texts.append(text)
+    }
+    hasChoices = true
+    self.model = model
+  }
+
   private mutating func reset() {
     choices.removeAll(keepingCapacity: true)
     texts.removeAll(keepingCapacity: true)
+    forget()
+  }
+
+  /// Resets everything but choices and texts.
+  private mutating func forget() {
     hasChoices = false
     usageStart = -1
     errorStart = -1

@@ -5,7 +5,7 @@ extension ChatStream {
   /// Decodes one event, runs its texts, and writes what is left of it.
   func transform(_ event: SSEEvent, into out: inout ByteQueue) {
     lastWasForwarded = false
-    guard scratch.event.decode(event.data) else {
+    guard read(event.data) else {
       // Without filters nothing can be bypassed: what cannot be read is the client's to judge.
       if lanes == nil { return forward(event, into: &out) }
       progress = .failed(.malformed)
@@ -33,6 +33,16 @@ extension ChatStream {
     write(event, hasNews: hasUsage || hasError, into: &out)
     if case .cut(let choice, let lane) = outcome { return finishCut(choice: choice, lane: lane, into: &out) }
     if hasError { progress = .failed(.upstreamError) }
+  }
+
+  /// Decodes into the worker's event. Without filters few events come here, and no two alike.
+  @inline(__always)
+  private func read(_ data: UnsafeRawBufferPointer) -> Bool {
+    guard lanes != nil else { return scratch.event.decode(data) }
+    if shape.read(data, into: &scratch.event) { return true }
+    guard scratch.event.decode(data) else { return false }
+    shape.learn(scratch.event, data)
+    return true
   }
 
   private enum Outcome: Equatable {

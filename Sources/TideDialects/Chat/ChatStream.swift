@@ -12,6 +12,7 @@ public final class ChatStream {
   var lanes: ChatLanes?
   var grammar = ChatGrammar()
   var template: ChatTemplate?
+  var shape = ChatEventShape()
   /// Finish events that wait for the usage.
   var heldFinish = ByteQueue()
   var answerHasEnded = false

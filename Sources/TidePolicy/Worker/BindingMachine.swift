@@ -127,7 +127,9 @@ final class BindingMachine {
     var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]
     fields.append(.init(name: "action", value: binding.failureAction(hook).rawValue))
     if !failure.file.isEmpty { fields.append(.init(name: "at", value: "\(failure.file):\(failure.line)")) }
-    if failure.elapsedNs > 0 { fields.append(.init(name: "elapsed_us", value: "\(failure.elapsedNs / 1_000)")) }
+    if failure.isAbort || failure.elapsedNs > 0 {
+      fields.append(.init(name: "elapsed_us", value: "\(failure.elapsedNs / 1_000)"))
+    }
     host.services.log(
       PolicyLogEntry(
         level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,

@@ -1,0 +1,71 @@
+import TideCore
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What a stream's last event was but for its text: the next one is nearly always the same, and is then known by two comparisons and one
+/// look through its text instead of being decoded.
+///
+/// Exact: with the same bytes before and behind one JSON string, everything but that string and the offsets behind it is the same. Kept are
+/// events of one choice with one text and nothing that ends, costs or fails; they are the tokens. One buffer a stream that has filters.
+struct ChatEventShape: ~Copyable {
+  /// Longer ones are decoded: no engine says so much around a token.
+  private static let byteLimit = 1024
+
+  /// What stands before the text, its opening quote included, then what stands behind it from its closing quote on.
+  private var bytes = ByteQueue()
+  /// 0 while nothing is known.
+  private var headCount = 0
+  private var tailCount = 0
+  private var textEnd = 0
+  private var choice = ChatEvent.Choice()
+  private var key = ChatEvent.TextKey.content
+  private var model: JSONString?
+
+  /// Notes `event`, decoded from `data`, if it is one to compare the next with.
+  mutating func learn(_ event: borrowing ChatEvent, _ data: UnsafeRawBufferPointer) {
+    headCount = 0
+    guard event.choices.count == 1, event.texts.count == 1, event.usageStart < 0, event.errorStart < 0,
+      event.obfuscationStart < 0, !event.choices[0].isFinish, !event.choices[0].hasToolCalls
+    else { return }
+    let text = event.texts[0]
+    let tail = data.count &- text.string.end
+    guard text.string.start &+ tail <= Self.byteLimit else { return }
+    bytes.removeAll()
+    bytes.append(UnsafeRawBufferPointer(rebasing: data[..<text.string.start]))
+    bytes.append(UnsafeRawBufferPointer(rebasing: data[text.string.end...]))
+    headCount = text.string.start
+    tailCount = tail
+    textEnd = text.string.end
+    choice = event.choices[0]
+    key = text.key
+    model = event.model
+  }
+
+  /// Fills `event` as decoding `data` would.
+  ///
+  /// - Returns: false when `data` is of another shape.
+  func read(_ data: UnsafeRawBufferPointer, into event: inout ChatEvent) -> Bool {
+    let end = data.count &- tailCount
+    guard headCount > 0, end >= headCount, let base = data.baseAddress, let known = bytes.readableBytes.baseAddress,
+      memcmp(base, known, headCount) == 0, memcmp(base + end, known + headCount, tailCount) == 0
+    else { return false }
+    var scanner = JSONScanner(data, from: headCount &- 1)
+    guard let string = scanner.string(), string.end == end else { return false }
+    let moved = end &- textEnd
+    func place(_ offset: Int) -> Int { offset > textEnd ? offset &+ moved : offset }
+    var choice = choice
+    choice.end = place(choice.end)
+    choice.finishStart = place(choice.finishStart)
+    choice.finishEnd = place(choice.finishEnd)
+    choice.logprobsStart = place(choice.logprobsStart)
+    choice.logprobsEnd = place(choice.logprobsEnd)
+    choice.nullContentStart = place(choice.nullContentStart)
+    let model = model.map {
+      JSONString(start: place($0.start), end: place($0.end), hasEscapes: $0.hasEscapes)
+    }
+    event.fill(choice, ChatEvent.Text(key: key, string: string), model: model)
+    return true
+  }
+}
