@@ -52,6 +52,7 @@ typedef struct {
   size_t length;
   lua_State *coroutine;
   int32_t slot;
+  int count;
   bool hold;
 } request;
 
@@ -178,25 +179,39 @@ int32_t tide_call_holding(
 
 // MARK: coroutines
 
-/// Finds or makes a Lua thread and puts the function and its arguments on it.
+/// A Lua thread that nothing uses; made when all are waiting. Kept for the life of the machine.
+static int take_coroutine(lua_State *L, tide_machine *machine) {
+  if (machine->free_coroutine) {
+    int slot = machine->free_coroutine - 1;
+    machine->free_coroutine = machine->coroutines[slot].next_free;
+    return slot;
+  }
+  if (machine->coroutine_count >= COROUTINES) return luaL_error(L, "too many hooks are waiting (at most %d)", COROUTINES);
+  if (machine->coroutine_count == machine->coroutine_capacity) {
+    int capacity = machine->coroutine_capacity ? machine->coroutine_capacity * 2 : 4;
+    tide_coroutine *moved = realloc(machine->coroutines, (size_t)capacity * sizeof *moved);
+    if (!moved) return luaL_error(L, "not enough memory");
+    machine->coroutines = moved;
+    machine->coroutine_capacity = capacity;
+  }
+  lua_State *made = lua_newthread(L);
+  tide_new_reference(L, machine);
+  machine->coroutines[machine->coroutine_count] = (tide_coroutine){.L = made};
+  return machine->coroutine_count++;
+}
+
+/// Takes a Lua thread, unless one is to go on, and puts the function and its arguments on it.
 static int prepare(lua_State *L) {
   request *r = lua_touserdata(L, 1);
   tide_machine *machine = machine_of(L);
-  if (r->slot < 0) {
-    for (int i = 0; i < COROUTINES && r->slot < 0; i++)
-      if (!machine->coroutines[i].waiting) r->slot = i;
-    if (r->slot < 0) return luaL_error(L, "too many hooks are waiting");
-  }
-  if (!machine->coroutines[r->slot].L) {
-    lua_State *made = lua_newthread(L);
-    machine->coroutines[r->slot].reference = tide_new_reference(L, machine);
-    machine->coroutines[r->slot].L = made;
-  }
+  if (r->slot < 0) r->slot = take_coroutine(L, machine);
   lua_State *coroutine = machine->coroutines[r->slot].L;
   if (r->function > 0) push_reference(L, machine, r->function);
   int count = tide_decode_all(L, machine, &machine->arguments) + (r->function > 0 ? 1 : 0);
   if (!lua_checkstack(coroutine, count + 4)) return luaL_error(L, "stack overflow");
   lua_xmove(L, coroutine, count);
+  // A waiting host function's own arguments still lie below.
+  r->count = r->function > 0 ? count - 1 : count;
   return 0;
 }
 
@@ -217,6 +232,8 @@ static void retire(tide_machine *machine, int slot) {
   if (lua_status(coroutine) != LUA_OK || lua_gettop(coroutine) > 0) lua_resetthread(coroutine);
   lua_sethook(coroutine, NULL, 0, 0);
   lua_settop(coroutine, 0);
+  machine->coroutines[slot].next_free = machine->free_coroutine;
+  machine->free_coroutine = (uint16_t)(slot + 1);
 }
 
 static int32_t resume(tide_machine *machine, request *r, uint64_t budget_ns, uint64_t *token) {
@@ -224,21 +241,23 @@ static int32_t resume(tide_machine *machine, request *r, uint64_t budget_ns, uin
   if (!tide_enter(machine, &frame, budget_ns)) return TIDE_ERROR;
   lua_State *L = atomic_load(&machine->running);
   int status = tide_protected(machine, L, prepare, r);
-  if (status != LUA_OK) return tide_leave(machine, &frame, status);
+  if (status != LUA_OK) {
+    if (r->slot >= 0) retire(machine, r->slot);
+    return tide_leave(machine, &frame, status);
+  }
   lua_State *coroutine = machine->coroutines[r->slot].L;
-  int count = lua_gettop(coroutine) - (r->function > 0 ? 1 : 0);
   machine->in_coroutine = true;
   if (machine->counted) lua_sethook(coroutine, lua_gethook(L), LUA_MASKCOUNT, 1000);
   atomic_store(&machine->running, coroutine);
   if (atomic_load(&machine->abort) != REASON_NONE) tide_arm(machine, REASON_NONE);
   int results = 0;
-  status = lua_resume(coroutine, L, count, &results);
+  status = lua_resume(coroutine, L, r->count, &results);
   if (status == LUA_YIELD) {
     lua_pop(coroutine, results);
     lua_sethook(coroutine, NULL, 0, 0);
     atomic_store(&machine->running, L);
     machine->coroutines[r->slot].waiting = true;
-    *token = (uint64_t)machine->coroutines[r->slot].generation << 8 | (uint64_t)r->slot;
+    *token = (uint64_t)machine->coroutines[r->slot].generation << 16 | (uint64_t)r->slot;
     return tide_leave(machine, &frame, status);
   }
   if (status == LUA_OK) {
@@ -272,9 +291,9 @@ int32_t tide_call(
 }
 
 static int slot_of(const tide_machine *machine, uint64_t token) {
-  int slot = (int)(token & 0xFF);
-  if (slot >= COROUTINES || !machine->coroutines[slot].waiting) return -1;
-  return machine->coroutines[slot].generation == (uint32_t)(token >> 8) ? slot : -1;
+  int slot = (int)(token & 0xFFFF);
+  if (slot >= machine->coroutine_count || !machine->coroutines[slot].waiting) return -1;
+  return machine->coroutines[slot].generation == (uint32_t)(token >> 16) ? slot : -1;
 }
 
 int32_t tide_resume(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token) {
@@ -287,6 +306,13 @@ int32_t tide_resume(tide_machine *machine, uint64_t token, uint64_t budget_ns, u
   machine->coroutines[slot].generation++;
   request r = {.slot = slot};
   return resume(machine, &r, budget_ns, next_token);
+}
+
+int32_t tide_resume_raising(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token) {
+  machine->raises = true;
+  int32_t status = tide_resume(machine, token, budget_ns, next_token);
+  machine->raises = false;
+  return status;
 }
 
 void tide_cancel(tide_machine *machine, uint64_t token) {

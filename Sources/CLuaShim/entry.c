@@ -332,6 +332,7 @@ void tide_machine_free(tide_machine *machine) {
     free(machine->answers[i].base);
   }
   free(machine->free_references);
+  free(machine->coroutines);
   free(machine);
 }
 

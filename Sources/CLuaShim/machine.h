@@ -35,7 +35,16 @@ typedef struct tide_guard {
   int depth;
 } tide_guard;
 
-enum { BUFFERS = 16, COROUTINES = 64 };
+/// Hooks of one machine that may wait at once: each costs about 1.5 KiB of its memory.
+enum { BUFFERS = 16, COROUTINES = 1024 };
+
+/// One pooled Lua thread; `next_free` counts from 1, so that 0 ends the list.
+typedef struct tide_coroutine {
+  lua_State *L;
+  uint32_t generation;
+  uint16_t next_free;
+  bool waiting;
+} tide_coroutine;
 
 struct tide_machine {
   lua_State *L;
@@ -48,6 +57,8 @@ struct tide_machine {
   bool poisoned;
   bool in_host;
   bool counted;
+  /// The next coroutine that goes on raises its one argument.
+  bool raises;
   tide_guard *guard;
   tide_host host;
   void *context;
@@ -72,7 +83,9 @@ struct tide_machine {
   int32_t free_count, free_capacity, reference_count;
   uint32_t encode_flags;
 
-  struct { lua_State *L; int32_t reference; uint32_t generation; bool waiting; } coroutines[COROUTINES];
+  tide_coroutine *coroutines;
+  int coroutine_count, coroutine_capacity;
+  uint16_t free_coroutine;
 };
 
 static inline tide_machine *machine_of(lua_State *L) { return *(tide_machine **)lua_getextraspace(L); }

@@ -3,6 +3,19 @@
 
 static const char kinds_key = 0, opaque_key = 0, object_mark = 0;
 
+/// Goes on after a wait: the results are what the host resumed with, or its message is raised.
+static int resumed(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  (void)context;
+  tide_machine *machine = machine_of(L);
+  if (!machine->raises) return lua_gettop(L);
+  machine->raises = false;
+  luaL_where(L, 1);
+  lua_pushvalue(L, 1);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 /// Asks the host one thing and turns its answer into results, an error or a yield. Swift has returned before anything raises.
 int tide_ask(lua_State *L, int operation, int id, int first, uint32_t flags) {
   enum { VIEWS = 32 };
@@ -99,7 +112,9 @@ int tide_ask(lua_State *L, int operation, int id, int first, uint32_t flags) {
     }
     case TIDE_HOST_YIELD:
       if (!machine->in_coroutine || !lua_isyieldable(L)) return luaL_error(L, "this function cannot wait here");
-      return lua_yield(L, 0);
+      // The arguments are no results: what the wait returns is what the host resumes with.
+      lua_settop(L, 0);
+      return lua_yieldk(L, 0, 0, resumed);
     default:
       luaL_where(L, 1);
       if (tide_decode_all(L, machine, answer) < 1) lua_pushliteral(L, "host function failed");

@@ -10,6 +10,8 @@ import TideIO
 public final class Bench: Sendable {
   /// How long the number of streams may stand still while they are opened.
   private static let standstillLimitMs = 20_000
+  /// How long streams are opened after the ramp; what is open then is measured.
+  private static let openingLimitMs = 60_000
   /// Failures without one success after which there is nothing to wait for.
   private static let hopelessFailureCount = 10
   private static let workerLimit = 256
@@ -150,7 +152,7 @@ public final class Bench: Sendable {
         best = max(best, ready)
         bestAt = now
       }
-      if now.milliseconds(since: bestAt) > Self.standstillLimitMs {
+      if now.milliseconds(since: bestAt) > Self.standstillLimitMs || elapsed > rampMs + Self.openingLimitMs {
         guard best > 0, open > 0 else { throw failure(states) }
         return elapsed
       }

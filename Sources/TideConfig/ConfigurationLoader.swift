@@ -32,9 +32,19 @@ public enum ConfigurationLoader {
     } catch {
       return .failure(ConfigurationFailure([error]))
     }
+    return load(root, written: written, file: file, unset: expansion?.diagnostics ?? [])
+  }
+
+  /// Reads a document that is in memory already, as if it stood in `file`.
+  public static func load(_ root: ConfigNode, file: String) -> Result<LoadedConfiguration, ConfigurationFailure> {
+    load(root, written: root, file: file, unset: [])
+  }
+
+  private static func load(
+    _ root: ConfigNode, written: ConfigNode, file: String, unset: [Diagnostic]
+  ) -> Result<LoadedConfiguration, ConfigurationFailure> {
     let reader = ConfigurationReader(file: file, written: written)
     let configuration = reader.read(root)
-    let unset = expansion?.diagnostics ?? []
     let errors = unset + reader.diagnostics.filter { !reader.isConsequence(of: unset, $0) }
     guard errors.isEmpty, let configuration else {
       return .failure(ConfigurationFailure(errors.sorted { ($0.line, $0.column) < ($1.line, $1.column) }))

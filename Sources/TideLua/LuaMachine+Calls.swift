@@ -54,6 +54,13 @@ extension LuaMachine {
     return outcome(tide_resume(raw, token.raw, budgetNs, &next), next)
   }
 
+  /// Goes on with a coroutine that yielded by an error: its host function raises `message`, the caller's position before it.
+  public func resume(_ token: LuaToken, raising message: String, budgetNs: UInt64) -> LuaOutcome {
+    put([.value(.text(message))])
+    var next: UInt64 = 0
+    return outcome(tide_resume_raising(raw, token.raw, budgetNs, &next), next)
+  }
+
   /// Ends a coroutine that yielded and gives its thread back to the pool.
   public func cancel(_ token: LuaToken) { tide_cancel(raw, token.raw) }
 

@@ -5,7 +5,8 @@ import TideGateway
 /// `tidegate policy`: what policy authors need.
 struct PolicyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "policy", abstract: "Work on policies.", subcommands: [PolicyCheckCommand.self])
+    commandName: "policy", abstract: "Work on policies.",
+    subcommands: [PolicyCheckCommand.self, PolicyTestCommand.self])
 }
 
 /// `tidegate policy check`: loads every policy of a folder and says what each can do.

@@ -116,6 +116,80 @@ import TideLua
     #expect(failure.kind == .error)
   }
 
+  @Test func whatWaitedReturnsItsAnswerAlone() throws {
+    let script = try Script()
+    let waits = try script.function("function() return select('#', tide.wait({}, 2, 'x')) end")
+    guard case .yielded(let token) = script.machine.call(waits, budgetNs: 1_000_000_000, mode: .coroutine) else {
+      Issue.record("did not yield")
+      return
+    }
+    guard
+      case .returned(.integer(1)) = script.machine.resume(token, arguments: [.integer(7)], budgetNs: 1_000_000_000)
+    else {
+      Issue.record("its arguments came back")
+      return
+    }
+  }
+
+  @Test func aThousandCoroutinesWaitAtOnce() throws {
+    let script = try Script()
+    let waits = try script.function("function(a) return a + tide.wait() end")
+    var tokens: [LuaToken] = []
+    while case .yielded(let token) = script.machine.call(
+      waits, arguments: [.integer(Int64(tokens.count))], budgetNs: 1_000_000_000, mode: .coroutine)
+    {
+      tokens.append(token)
+    }
+    #expect(tokens.count == 1024)
+    for (index, token) in tokens.enumerated().reversed() {
+      guard
+        case .returned(let value) = script.machine.resume(token, arguments: [.integer(1)], budgetNs: 1_000_000_000)
+      else {
+        Issue.record("\(index) did not go on")
+        return
+      }
+      #expect(value == .integer(Int64(index + 1)))
+    }
+  }
+
+  @Test func aWaitReturnsWhatItIsResumedWithOrRaises() throws {
+    let script = try Script()
+    let waits = try script.function("function() local a, b = tide.wait(1, 2) return tostring(a) .. tostring(b) end")
+    guard
+      case .yielded(let first) = script.machine.call(waits, budgetNs: 1_000_000_000, mode: .coroutine),
+      case .yielded(let second) = script.machine.call(waits, budgetNs: 1_000_000_000, mode: .coroutine)
+    else {
+      Issue.record("did not yield")
+      return
+    }
+    guard case .failed(let failure) = script.machine.resume(first, raising: "no such host", budgetNs: 1_000_000_000)
+    else {
+      Issue.record("did not raise")
+      return
+    }
+    #expect(failure.message == "no such host")
+    #expect(failure.line == 1)
+    guard
+      case .returned(let value) = script.machine.resume(second, arguments: [.integer(7)], budgetNs: 1_000_000_000)
+    else {
+      Issue.record("did not go on")
+      return
+    }
+    #expect(value == .text("7nil"))
+    let caught = try script.function("function() local ok, why = pcall(tide.wait) return why end")
+    guard case .yielded(let third) = script.machine.call(caught, budgetNs: 1_000_000_000, mode: .coroutine) else {
+      Issue.record("did not yield")
+      return
+    }
+    guard
+      case .returned(let why) = script.machine.resume(third, raising: "gone", budgetNs: 1_000_000_000),
+      why.text?.hasSuffix("gone") == true
+    else {
+      Issue.record("the error could not be caught")
+      return
+    }
+  }
+
   @Test func hostFunctionsMayCallBack() throws {
     let script = try Script()
     let inner = try script.function("function(x) if x == 0 then error('inner') end return x + 1 end")

@@ -38,7 +38,7 @@ import TideDialects
     #expect(try told("return ctx.request.pth").contains("ctx.request has no field pth; did you mean path?"))
     #expect(
       try told("return ctx.response.status").contains(
-        "ctx.response is not known yet in on_request: it is from on_lane on"))
+        "ctx.response is not known yet in on_request: it is from on_response_start on"))
     #expect(try told("ctx.model = 'x'").contains("ctx.model is read-only in on_request"))
     #expect(try told("ctx.request.headers.a = 'x'").contains("ctx.request.headers is read-only"))
   }

@@ -34,14 +34,10 @@ import TideCore
   }
 
   @Test(arguments: [
-    ("return { on_response_start = function() end }", "on_response_start"),
-    ("return { on_upstream_error = function() end }", "on_upstream_error"),
     ("return { on_tool_call = function() end }", "on_tool_call"),
     ("return { on_response_end = function() end }", "on_response_end"),
-    ("return { timers = {} , on_log = function() end }", "timers"),
     ("return { segment = { unit = 'word', wait = true }, on_segment = function() end }", "segment.wait"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
-    ("return { on_request = function() return tide.http{} end }", "tide.http"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {

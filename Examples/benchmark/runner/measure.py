@@ -16,8 +16,8 @@ from .systems import System
 
 # Slow starters are Python programs that import for many seconds.
 _START_LIMIT_S = 90
-# Added to the time that the client announces: its own limit for opening streams is two minutes.
-_CLIENT_LIMIT_S = 150
+# Added to the time that the client announces: its own limit for opening streams is a minute.
+_CLIENT_LIMIT_S = 100
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,8 @@ int32_t tide_call(
 int32_t tide_call_holding(
     tide_machine *machine, int32_t function, uint64_t budget_ns, int32_t *reference, uint16_t *type);
 int32_t tide_resume(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token);
+/// Goes on with an error: the host function that waited raises the one argument, a message.
+int32_t tide_resume_raising(tide_machine *machine, uint64_t token, uint64_t budget_ns, uint64_t *next_token);
 void tide_cancel(tide_machine *machine, uint64_t token);
 
 /// Holds the one value in the arguments; `*reference` below 0 takes a new slot, else that slot is set again.

@@ -8,6 +8,7 @@ extension Exchange {
   /// Ends the exchange with an error of the gateway's own. Before the head it is a response; after it, the dialect's error event.
   func fail(_ failure: LocalFailure) {
     guard phase.rawValue < Phase.answered.rawValue else { return }
+    if phase == .waiting { stopWaiting() }
     abandonUpstream()
     if isHeadSent {
       upstreamDied(failure.outcome == .timedOut ? .timedOut : failure.outcome == .drainKilled ? .drained : .truncated)
@@ -36,7 +37,7 @@ extension Exchange {
   /// Acts on what a policy said where it may end the chain.
   func finish(with policyOutcome: PolicyOutcome) {
     switch policyOutcome {
-    case .proceed, .identity, .waiting, .cut: break
+    case .proceed, .identity, .waiting, .cut, .retry: break
     case .deny(let denial):
       outcome = .denied
       verdict = "deny"

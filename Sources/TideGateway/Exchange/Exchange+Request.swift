@@ -12,23 +12,16 @@ extension Exchange {
       return fail(.tooLarge(configuration.limits.requestBody))
     }
     run.begin(route: routeConfiguration.name)
-    guard authenticate() else { return }
+    follow(run.runAuth(), .head)
+  }
+
+  /// The client may come in.
+  func headIsJudged() {
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
     case .chat, .completion, .embedding, .tokenCount:
       requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
-    }
-  }
-
-  /// Whether the request may go on; otherwise it has been answered.
-  private func authenticate() -> Bool {
-    guard run.needsAuth else { return true }
-    switch run.runAuth() {
-    case .proceed, .identity: return true
-    case let outcome:
-      finish(with: outcome)
-      return false
     }
   }
 
@@ -38,10 +31,10 @@ extension Exchange {
     }
     lastActivity = worker.io.now
     if kind.readsBody {
-      // Assembly: what must be whole before it is judged refills its window while it collects.
-      guard phase == .receiving else { return }
+      guard phase == .receiving || phase == .waiting else { return }
       requestBody.append(contentsOf: bytes)
-      downstream.returnCredit(bytes.count)
+      // Assembly: what must be whole before it is judged refills its window while it collects; not before the client may come in.
+      if phase == .receiving { downstream.returnCredit(bytes.count) }
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
     } else {
       // Relayed as it comes, and bounded like a body that is collected.
@@ -69,7 +62,7 @@ extension Exchange {
     }
   }
 
-  private func requestIsWhole() {
+  func requestIsWhole() {
     context.requestSize = requestBody.count
     if kind == .chat || kind == .tokenCount {
       switch ChatRequest.parse(requestBody, dialect) {
@@ -98,8 +91,13 @@ extension Exchange {
       route = index
       context.route.name = routeConfiguration.name
       run.begin(route: routeConfiguration.name)
-      guard authenticate() else { return }
+      return follow(run.runAuth(), .route)
     }
+    routeIsFixed()
+  }
+
+  /// The model has fixed the route, and the client may use it.
+  func routeIsFixed() {
     run.fixBindings()
     if kind.answersText { lanes = run.lanes }
     if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
@@ -109,22 +107,17 @@ extension Exchange {
           "Policies of this route must see the text of answers, and this gateway does not parse \(path.path); `unparsed: relay` lets it pass."
         ))
     }
-    switch run.runRequest() {
-    case .proceed: chooseTargets()
-    case let outcome: finish(with: outcome)
-    }
+    follow(run.runRequest(), .request)
   }
 
   /// Requests that the gateway does not parse: whole policies that need the text must not be passed by.
   private func routeUnparsed() {
     run.fixBindings()
     if run.seesText, routeConfiguration.unparsed == .deny { return fail(.notFound) }
-    if run.seesText {
-      switch run.runRequest() {
-      case .proceed: break
-      case let outcome: return finish(with: outcome)
-      }
-    }
+    follow(run.seesText ? run.runRequest() : .proceed, .unparsed)
+  }
+
+  func relayUnparsed() {
     switch routeConfiguration.cluster {
     case .cluster(let name): targets = [ModelTable.Target(cluster: name, model: "")]
     case .byModel:

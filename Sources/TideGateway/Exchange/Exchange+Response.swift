@@ -7,10 +7,21 @@ extension Exchange {
   func upstreamDidSendHead(_ response: ResponseHead) {
     firstByteAt = worker.io.now
     lastActivity = worker.io.now
-    phase = .responding
     upstreamHead = response
     context.response = ExchangeContext.Response(status: response.status, headers: response.headers)
     if response.status >= 500 { pool?.recordFailure() } else { pool?.recordSuccess() }
+    if response.status < 400 {
+      follow(run.runResponseStart(), .response)
+    } else {
+      let error = upstreamError(.status, status: response.status, "the upstream answered \(response.status)", false)
+      follow(run.runUpstreamError(error), .response)
+    }
+  }
+
+  /// Nobody objects to the upstream's head: the answer begins.
+  func responseBegins() {
+    guard let response = upstreamHead else { return fail(.upstreamMalformed) }
+    phase = .responding
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
@@ -71,6 +82,8 @@ extension Exchange {
 
   func upstreamDidSend(_ bytes: UnsafeRawBufferPointer) {
     guard phase == .responding else {
+      // Kept with its credit: the upstream pauses.
+      if phase == .waiting { return held.append(bytes) }
       // The answer is whole already; what follows is read and dropped.
       upstream?.returnCredit(bytes.count)
       return

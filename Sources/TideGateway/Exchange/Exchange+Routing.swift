@@ -33,11 +33,7 @@ extension Exchange {
     }
     switch run.runRoute(offered) {
     case .targets(let chosen):
-      targets = chosen.flatMap { choice -> [ModelTable.Target] in
-        guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
-        guard generation.generation.clusters[choice.cluster] != nil else { return [] }
-        return [ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? model : choice.model)]
-      }
+      targets = resolve(chosen)
       return true
     case .deny(let denial): finish(with: .deny(denial))
     case .respond(let answer): finish(with: .respond(answer))
@@ -45,13 +41,24 @@ extension Exchange {
     return false
   }
 
+  /// What policies chose, as targets of this generation.
+  func resolve(_ chosen: [RouteTarget]) -> [ModelTable.Target] {
+    chosen.flatMap { choice -> [ModelTable.Target] in
+      guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
+      guard generation.generation.clusters[choice.cluster] != nil else { return [] }
+      return [
+        ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? context.model ?? "" : choice.model)
+      ]
+    }
+  }
+
   /// Whether a cluster understands the request as it came: nothing is translated.
-  private func speaksDialect(_ cluster: String) -> Bool {
+  func speaksDialect(_ cluster: String) -> Bool {
     let wanted: ClusterDialect = dialect == .anthropic ? .anthropic : .openai
     return worker.cluster(named: cluster, in: generation)?.cluster.configuration.dialects.contains(wanted) ?? false
   }
 
-  private func pools(at index: Int) -> [EndpointPool] {
+  func pools(at index: Int) -> [EndpointPool] {
     guard index < targets.count else { return [] }
     return worker.cluster(named: targets[index].cluster, in: generation)?.pools ?? []
   }
@@ -87,14 +94,32 @@ extension Exchange {
     attemptFailed(.unreachable(failure))
   }
 
-  /// An attempt ended before the endpoint did anything with the request: the next endpoint, at most twice.
-  func attemptFailed(_ failure: LocalFailure) {
-    if let pool {
-      pool.cancel(self)
-      tried.append(pool)
-    }
+  /// An attempt brought no response.
+  ///
+  /// - Parameter isUntouched: the endpoint did nothing with the request: the gateway's own rules may try again.
+  func attemptFailed(
+    _ failure: LocalFailure, _ kind: UpstreamError.Kind = .connect, isUntouched: Bool = true
+  ) {
+    pool?.cancel(self)
     releaseUpstream()
-    guard attempts <= Self.retryLimit, canReplay else { return fail(failure) }
+    let willRetry = isUntouched && attempts <= Self.retryLimit && canReplay
+    guard run.has(.onUpstreamError) else { return repeatOrFail(failure, willRetry) }
+    follow(
+      run.runUpstreamError(upstreamError(kind, status: nil, failure.message, willRetry)), .attempt(failure, willRetry))
+  }
+
+  func upstreamError(
+    _ kind: UpstreamError.Kind, status: Int?, _ message: String, _ willRetry: Bool
+  ) -> UpstreamError {
+    UpstreamError(
+      kind: kind, status: status, message: message, model: context.route.model ?? "",
+      cluster: context.route.cluster ?? "", willRetry: willRetry)
+  }
+
+  /// The gateway's own rules: the next endpoint, at most twice.
+  func repeatOrFail(_ failure: LocalFailure, _ willRetry: Bool) {
+    if let pool { tried.append(pool) }
+    guard willRetry else { return fail(failure) }
     if Balancer.pick(pools(at: targetIndex), tried: tried) == nil {
       targetIndex += 1
       guard
@@ -109,6 +134,6 @@ extension Exchange {
   }
 
   /// A body that was relayed as it came is gone once part of it was handed on.
-  private var canReplay: Bool { kind.readsBody || !isUploadStarted }
+  var canReplay: Bool { kind.readsBody || !isUploadStarted }
 
 }

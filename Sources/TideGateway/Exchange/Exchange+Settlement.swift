@@ -27,6 +27,7 @@ extension Exchange {
   func settle() {
     guard phase != .settled else { return }
     let wasAnswered = phase == .answered
+    if phase == .waiting { stopWaiting() }
     phase = .settled
     if let timer { worker.io.timers.cancel(timer) }
     timer = nil

@@ -5,7 +5,7 @@ import TideHTTP
 
 /// The request on its way to an endpoint, and the end of what came back.
 extension Exchange {
-  func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool) {
+  func poolOffers(_ connection: any UpstreamConnection, of pool: EndpointPool) {
     guard phase == .connecting, pool === self.pool, targetIndex < targets.count else { return }
     let body = kind.readsBody ? upstreamBody() : []
     let request = upstreamRequestHead(pool.endpoint, byteCount: kind.readsBody ? body.count : nil)
@@ -35,7 +35,7 @@ extension Exchange {
   private func upstreamBody() -> [UInt8] {
     let target = targets[targetIndex]
     if let chat = context.chat {
-      if target.model != chat.model { chat.setModel(target.model) }
+      if target.model != chat.model || attempts > 1 { chat.setModel(target.model) }
       if chat.stream { chat.injectIncludeUsage() }
       return chat.body()
     }
@@ -70,7 +70,7 @@ extension Exchange {
     switch phase {
     case .awaitingHead: attemptDied()
     case .responding: upstreamBodyIsWhole()
-    case .receiving, .connecting, .answered, .settled: break
+    case .receiving, .connecting, .waiting, .answered, .settled: break
     }
   }
 
@@ -79,19 +79,18 @@ extension Exchange {
     switch phase {
     case .awaitingHead:
       pool?.recordFailure()
-      if reason == .refused { return attemptFailed(.upstreamClosed) }
-      fail(.upstreamClosed)
+      attemptFailed(.upstreamClosed, .closed, isUntouched: reason == .refused)
     case .responding:
       pool?.recordFailure()
       upstreamDied(.truncated)
+    case .waiting: heldReset = reason
     case .receiving, .connecting, .answered, .settled: break
     }
   }
 
   private func attemptDied() {
     pool?.recordFailure()
-    releaseUpstream()
-    fail(.upstreamClosed)
+    attemptFailed(.upstreamClosed, .closed, isUntouched: false)
   }
 
   func upstreamTimedOut() {
@@ -104,7 +103,13 @@ extension Exchange {
     pool?.recordFailure()
     upstream?.reset(.cancelled)
     releaseUpstream()
-    if isHeadSent { upstreamDied(.timedOut) } else { fail(.upstreamTimedOut) }
+    if isHeadSent {
+      upstreamDied(.timedOut)
+    } else if phase == .awaitingHead, !isOverdue {
+      attemptFailed(.upstreamTimedOut, .timeout, isUntouched: false)
+    } else {
+      fail(.upstreamTimedOut)
+    }
   }
 
   /// Lets go of the upstream stream without a word; its credit and connection are the codec's business.

@@ -9,7 +9,7 @@ import TidePolicy
 ///
 /// Owned by one worker. It lives from the request's head until its downstream stream is closed; the upstream stream may outlive that
 /// by the moment it takes to read its end. What it does in each phase lies in the extensions, in the order of an exchange's life:
-/// `+Request`, `+Routing`, `+Upstream`, `+Response`, `+Answer`, `+Settlement`.
+/// `+Request`, `+Routing`, `+Upstream`, `+Response`, `+Answer`, `+Settlement`; `+Waiting` is what policies make it wait for.
 final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   enum Phase: UInt8 {
     /// The request's body is being collected.
@@ -20,6 +20,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case awaitingHead
     /// The response is being relayed or collected.
     case responding
+    /// A policy's hook waits, or a retry for its time; what arrives meanwhile is kept, and its credit with it.
+    case waiting
     /// Everything for the client has been handed to its stream.
     case answered
     /// Logged and counted; nothing happens any more.
@@ -45,6 +47,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   static let creditStep = 16 * 1024
   /// Attempts after the first (architecture, "Retries").
   static let retryLimit = 2
+  /// The same, when policies ask for more of them.
+  static let policyRetryLimit = 4
 
   let worker: GatewayWorker
   let generation: WorkerGeneration
@@ -93,6 +97,13 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var isUpstreamComplete = false
   /// Whether the client asked for the usage event itself.
   var clientWantsUsage = false
+
+  // Waiting for a policy
+  /// What the upstream sent meanwhile, and how its stream ended if it did.
+  var held = ByteQueue()
+  var heldReset: StreamReset?
+  /// Armed while a retry waits for its time.
+  var retryTimer: PolicyTimers.Token?
 
   // Time
   var timer: TimerToken?
@@ -219,6 +230,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case .connecting: return timeouts.connectMs + GatewayWorker.poolWaitMarginMs
     case .awaitingHead: return timeouts.firstByteMs
     case .responding: return firstByteAt == .zero ? timeouts.firstByteMs : timeouts.idleMs
+    // Hooks have budgets of their own; only the limit of the whole exchange counts.
+    case .waiting: return timeouts.totalMs
     case .answered, .settled: return GatewayWorker.upstreamTailMs
     }
   }
@@ -238,6 +251,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
         attemptFailed(pool?.isBusy == true ? .upstreamBusy : .connectTimedOut)
       }
     case .awaitingHead, .responding: upstreamTimedOut()
+    case .waiting: fail(.policyTimedOut)
     case .answered:
       // The answer is whole; an upstream that does not end its stream is told to.
       upstream?.reset(.cancelled)

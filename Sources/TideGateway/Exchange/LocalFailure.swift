@@ -34,6 +34,10 @@ struct LocalFailure {
   static let upstreamMalformed = LocalFailure(
     502, "upstream_malformed", "The upstream's answer could not be read.", .upstreamDied)
   static let policyFailed = LocalFailure(503, "policy_failed", "A policy of this gateway failed.", .policyFailed)
+  static let policyTimedOut = LocalFailure(
+    504, "policy_timeout", "A policy of this gateway took too long.", .policyFailed)
+  static let retriesExhausted = LocalFailure(
+    502, "retries_exhausted", "A policy refused every answer of the upstream.", .upstreamFailed)
   static let overloaded = LocalFailure(
     503, "overloaded", "The gateway is overloaded; try again.", .shed, retryAfterSeconds: 1)
   static let notFound = LocalFailure(404, "not_found", "There is nothing at this path.")
@@ -60,7 +64,7 @@ struct LocalFailure {
     switch failure {
     case .timedOut: .connectTimedOut
     case .full: .upstreamBusy
-    case .resolve, .connect:
+    case .resolve, .connect, .forbidden:
       LocalFailure(502, "upstream_unreachable", "The upstream could not be reached.", .upstreamFailed)
     }
   }

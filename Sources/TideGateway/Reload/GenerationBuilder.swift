@@ -14,6 +14,8 @@ final class GenerationBuilder {
   /// Engines by the settings that matter, kept over reloads.
   private var engines: [EngineKey: (engine: Engine, address: SocketAddress)] = [:]
   private var nextNumber = 1
+  /// Kept over reloads.
+  private var fetchTLS: TLSClientContext?
   /// What the last configuration that could be read consisted of.
   private var knownFiles: [String] = []
 
@@ -69,6 +71,9 @@ final class GenerationBuilder {
       let configuration = loaded.configuration
       var clusters: [String: Cluster] = [:]
       do {
+        if blueprint.callsSecureHosts, fetchTLS == nil {
+          fetchTLS = try TLSClientContext(verify: true, ca: .system, protocols: [.h2, .http11])
+        }
         for cluster in configuration.clusters { clusters[cluster.name] = try makeCluster(cluster) }
         for listener in configuration.listeners { _ = try makeTLS(listener, ticketKeys: TLSTicketKeys()) }
       } catch {
@@ -77,7 +82,8 @@ final class GenerationBuilder {
           Failure(diagnostics: [diagnostic], files: loaded.files, folder: configuration.plugins.folder))
       }
       let generation = Generation(
-        number: nextNumber, configuration: configuration, policies: blueprint, clusters: clusters)
+        number: nextNumber, configuration: configuration, policies: blueprint, clusters: clusters,
+        fetchTLS: fetchTLS)
       nextNumber += 1
       return .success(Built(generation: generation, loaded: loaded))
     }

@@ -28,4 +28,6 @@ struct Endpoint: Sendable, Hashable {
   /// Connections all workers together may hold to it.
   var maxConnections: Int
   var connectTimeoutMs: Int
+  /// Where its name may lead.
+  var reach = AddressReach.everywhere
 }

@@ -6,15 +6,25 @@ import TideIO
 /// Who waits for a connection: the exchange.
 protocol PoolWaiter: AnyObject {
   /// A connection has room. Open the request on it now, or let it be.
-  func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool)
+  func poolOffers(_ connection: any UpstreamConnection, of pool: EndpointPool)
   /// No connection can be had.
   func poolFailed(_ failure: PoolFailure, of pool: EndpointPool)
 }
+
+/// What a pool offers: something to open one request on.
+protocol UpstreamConnection: AnyObject {
+  /// Opens a request; nil when there is no room after all.
+  func open(_ head: RequestHead, endStream: Bool, consumer: StreamConsumer) -> HTTPStream?
+}
+
+extension HTTPClientConnection: UpstreamConnection {}
 
 /// Why a pool could not serve.
 enum PoolFailure: Equatable {
   case resolve(String)
   case connect(String)
+  /// The name leads to an address that this pool may not dial.
+  case forbidden(String)
   case timedOut
   case full
 }
@@ -22,8 +32,8 @@ enum PoolFailure: Equatable {
 /// One worker's connections to one endpoint: HTTP/2 ones shared up to the peer's limit, HTTP/1.1 ones kept alive.
 ///
 /// Requests fill the first connection that has room before the next is opened: the more streams share a connection, the more tokens
-/// one read brings.
-final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
+/// one read brings. A rehearsal puts a scripted endpoint in its place.
+class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
   /// How long an HTTP/1.1 connection may idle: less than what servers allow, so that a request rarely meets a closing one.
   static let idleTimeoutMs = 4_000
   /// Requests that one connection attempt is expected to serve while its peer's limit is unknown.
@@ -136,6 +146,9 @@ final class EndpointPool: HTTPClientConnectionOwner, TimerTarget {
     guard let address = resolver.address(of: endpoint, worker: worker) else {
       resolveThenDial()
       return
+    }
+    if let forbidden = resolver.forbiddenAddress(of: endpoint, dialled: address) {
+      return failWaiters(.forbidden("\(endpoint.host) leads to \(forbidden.host), which policies may not call"))
     }
     while missing > 0 {
       missing -= 1

@@ -31,6 +31,14 @@ final class EndpointResolver {
     return address
   }
 
+  /// An address of the endpoint's name that its pool may not dial, though its neighbours may be fine; the one that is about to be
+  /// dialled is judged too, so that no later answer slips in between.
+  func forbiddenAddress(of endpoint: Endpoint, dialled: SocketAddress) -> SocketAddress? {
+    if endpoint.reach == .everywhere { return nil }
+    let known = entries[key(endpoint)]?.addresses ?? []
+    return ([dialled] + known).first { !endpoint.reach.allows($0) }
+  }
+
   /// Resolves and remembers; `completion` gets what went wrong, or nil. A failure keeps an older answer.
   func resolve(_ endpoint: Endpoint, on worker: Worker, completion: @escaping (String?) -> Void) {
     let key = key(endpoint)

@@ -1,10 +1,12 @@
 /// Makes exchange identifiers: `req_` and 24 hexadecimal digits, unique across workers and restarts.
 struct ExchangeIdentifiers {
-  private var generator = SystemRandomNumberGenerator()
   private let prefix: UInt64
   private var counter: UInt64 = 0
 
-  init() { prefix = generator.next() }
+  init() { prefix = .random(in: .min ... .max) }
+
+  /// The same identifiers each time, for rehearsals.
+  init(prefix: UInt64) { self.prefix = prefix }
 
   /// Random start, then a count: an identifier must be unique, not secret.
   mutating func next() -> String {

@@ -42,24 +42,36 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private var retired: [EndpointPool] = []
   /// What of `io.counters` the metrics have.
   private var noted = WorkerCounters()
-  private var identifiers = ExchangeIdentifiers()
+  private var identifiers: ExchangeIdentifiers
+  /// Makes pools in the place of real ones, for rehearsals.
+  private let scriptedPool: ((Endpoint) -> EndpointPool)?
+  /// Told of each exchange that has ended.
+  var onSettled: ((AccessRecord) -> Void)?
+  /// What hooks wait with.
+  let policyTimers: WorkerTimers
+  private(set) lazy var hostPools = HostPools(worker: self, timers: policyTimers)
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
   init(
     io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
-    log: GatewayLog
+    log: GatewayLog, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
+    scriptedPool: ((Endpoint) -> EndpointPool)? = nil
   ) {
     self.io = io
     index = io.index
-    self.workerCount = workerCount
     self.metrics = metrics
     self.log = log
+    self.identifiers = identifiers
+    self.scriptedPool = scriptedPool
+    self.workerCount = workerCount
     self.resolver = EndpointResolver(resolver: resolver)
     current = generation
     generations = [generation]
     collected = generation.policies.hasMachines ? [generation.policies] : []
     startedWallSeconds = WallClock.seconds()
+    policyTimers = WorkerTimers(worker: io)
+    attach(generation)
     // Garbage of policies is collected between turns, never inside a hook.
     io.onTurnEnd { [unowned self] _ in
       for policies in collected { policies.relieve() }
@@ -85,6 +97,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   // MARK: Requests
 
   func serve(_ head: RequestHead, on stream: HTTPStream, of connection: HTTPServerConnection, endStream: Bool) {
+    var client = ExchangeContext.Client()
+    client.ip = connection.peerHost
+    client.port = Int(connection.peerAddress.port)
+    client.isTLS = connection.isTLS
+    client.protocolName = Self.protocolName(connection)
+    serve(head, on: stream, from: client, listener: connection.listenerName, endStream: endStream)
+  }
+
+  /// - Parameter identity: who the client is, where that is known before any policy looks.
+  func serve(
+    _ head: RequestHead, on stream: HTTPStream, from client: ExchangeContext.Client, listener: String,
+    identity: Identity? = nil, endStream: Bool
+  ) {
     let generation = current
     let id = identifiers.next()
     let path: CanonicalPath
@@ -92,11 +117,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     case .success(let made): path = made
     case .failure:
       return refuse(
-        head, stream, of: connection, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
+        head, stream, from: client, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
     if io.loopLagMs > Self.shedLagMs {
       metrics.recordShed("loop_lag")
-      return refuse(head, stream, of: connection, .overloaded, id: id)
+      return refuse(head, stream, from: client, .overloaded, id: id)
     }
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
     let routes = generation.generation.routes
@@ -106,16 +131,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       ? routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority))
       : routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority), model: nil)
     guard let route else {
-      return refuse(head, stream, of: connection, .notFound, id: id)
+      return refuse(head, stream, from: client, .notFound, id: id)
     }
     var head = head
     head.path = path.target
     let context = ExchangeContext(id: id, request: head)
-    context.client.ip = connection.peerHost
-    context.client.port = Int(connection.peerAddress.port)
-    context.client.isTLS = connection.isTLS
-    context.client.protocolName = Self.protocolName(connection)
-    context.listener = connection.listenerName
+    context.client = client
+    context.listener = listener
+    context.auth = identity
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
       worker: self, generation: generation, head: head, path: path, kind: kind, route: route, stream: stream,
@@ -139,7 +162,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   /// Answers without an exchange: nothing was authenticated, routed or counted against anybody.
   private func refuse(
-    _ head: RequestHead, _ stream: HTTPStream, of connection: HTTPServerConnection, _ failure: LocalFailure, id: String
+    _ head: RequestHead, _ stream: HTTPStream, from client: ExchangeContext.Client, _ failure: LocalFailure, id: String
   ) {
     metrics.recordRefused(failure.code ?? "refused")
     let dialect = Dialect(path: String(head.path.prefix { $0 != "?" }), headers: head.headers)
@@ -159,11 +182,12 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     record.method = head.method
     record.path = String(head.path.prefix { $0 != "?" })
     record.status = failure.status
-    record.clientAddress = connection.peerHost
-    record.clientProtocol = Self.protocolName(connection)
+    record.clientAddress = client.ip
+    record.clientProtocol = client.protocolName
     record.generation = current.generation.number
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
   }
 
   static func protocolName(_ connection: HTTPServerConnection) -> String {
@@ -173,6 +197,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func settled(_ exchange: Exchange, record: AccessRecord) {
     metrics.record(record)
     log.access(record)
+    onSettled?(record)
     let last = exchanges.removeLast()
     if last !== exchange {
       last.position = exchange.position
@@ -191,11 +216,15 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   func cluster(named name: String, in generation: WorkerGeneration) -> WorkerCluster? {
     generation.cluster(named: name) { endpoint, cluster in
       if let pool = pools[endpoint] { return pool }
-      let pool = EndpointPool(
-        endpoint: endpoint, worker: io, tls: cluster.tls, workerCount: workerCount, resolver: resolver)
+      let pool = makePool(endpoint, tls: cluster.tls)
       pools[endpoint] = pool
       return pool
     }
+  }
+
+  func makePool(_ endpoint: Endpoint, tls: TLSClientContext?) -> EndpointPool {
+    scriptedPool?(endpoint)
+      ?? EndpointPool(endpoint: endpoint, worker: io, tls: tls, workerCount: workerCount, resolver: resolver)
   }
 
   // MARK: Generations
@@ -203,10 +232,22 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// Takes a generation into use: new requests follow it, running ones keep theirs.
   func adopt(_ generation: WorkerGeneration) {
     let old = current
+    old.policies.stopTimers()
+    attach(generation)
     current = generation
     generations.append(generation)
     if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
     retirePools()
+  }
+
+  /// Lets the generation's policies wait; their timers run on one worker alone.
+  private func attach(_ generation: WorkerGeneration) {
+    guard generation.policies.hasMachines else { return }
+    generation.policies.attach(
+      timers: policyTimers,
+      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers))
+    guard index == 0 else { return }
+    io.post { [policies = generation.policies] _ in policies.startTimers() }
   }
 
   /// Lets go of the pools that no generation alive can ask for.
@@ -214,14 +255,19 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     let wanted = Set(generations.flatMap { $0.generation.clusters.values.flatMap(\.endpoints) })
     for (endpoint, pool) in pools where !wanted.contains(endpoint) {
       pools[endpoint] = nil
-      retired.append(pool)
-      // Dropped by a message: the pool is in the middle of its own call when it says so.
-      pool.onShrink = { [unowned self] in
-        io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
-      }
-      pool.retire()
+      retire(pool)
     }
     retired.removeAll(where: \.isEmpty)
+  }
+
+  /// Closes a pool once its streams have ended.
+  func retire(_ pool: EndpointPool) {
+    retired.append(pool)
+    // Dropped by a message: the pool is in the middle of its own call when it says so.
+    pool.onShrink = { [unowned self] in
+      io.post { [self] _ in retired.removeAll(where: \.isEmpty) }
+    }
+    pool.retire()
   }
 
   // MARK: Drain

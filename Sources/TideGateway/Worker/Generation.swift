@@ -1,5 +1,6 @@
 import TideConfig
 import TideCore
+import TideIO
 import TidePolicy
 
 /// One numbered, immutable set of configuration and policies. Built on the control thread, shared by all workers.
@@ -13,12 +14,18 @@ final class Generation: Sendable {
   let policies: PolicyBlueprint
   /// Clusters by name, with what it takes to reach them.
   let clusters: [String: Cluster]
+  /// For hosts that policies call by `https`; nil where none may. Made once: reading root certificates takes milliseconds.
+  let fetchTLS: TLSClientContext?
 
-  init(number: Int, configuration: GatewayConfiguration, policies: PolicyBlueprint, clusters: [String: Cluster]) {
+  init(
+    number: Int, configuration: GatewayConfiguration, policies: PolicyBlueprint, clusters: [String: Cluster],
+    fetchTLS: TLSClientContext? = nil
+  ) {
     self.number = number
     self.configuration = configuration
     self.policies = policies
     self.clusters = clusters
+    self.fetchTLS = fetchTLS
     routes = RouteTable(routes: configuration.routes)
     models = ModelTable(entries: configuration.models)
   }

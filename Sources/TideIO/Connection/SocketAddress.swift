@@ -4,8 +4,8 @@ import Glibc
 /// An IPv4 or IPv6 address with a port, in 24 plain bytes.
 public struct SocketAddress: Sendable, Hashable, BitwiseCopyable {
   /// The address in network order; IPv4 fills the first four bytes of `high`.
-  private var high: UInt64 = 0
-  private var low: UInt64 = 0
+  var high: UInt64 = 0
+  var low: UInt64 = 0
   private var scope: UInt32 = 0
   public var port: UInt16
   public let isIPv6: Bool
@@ -100,7 +100,7 @@ public struct SocketAddress: Sendable, Hashable, BitwiseCopyable {
   }
 
   /// The first four bytes of an IPv4 or IPv4-mapped address, as a number; nil for any other.
-  private var ipv4: UInt32? {
+  var ipv4: UInt32? {
     if !isIPv6 { return UInt32(truncatingIfNeeded: UInt64(bigEndian: high) >> 32) }
     guard high == 0, UInt64(bigEndian: low) >> 32 == 0xffff else { return nil }
     return UInt32(truncatingIfNeeded: UInt64(bigEndian: low))

@@ -56,9 +56,10 @@ public final class Worker: @unchecked Sendable {
   private var turnEndTargets: ContiguousArray<any TurnEndTarget> = []
   private var turnEndHooks: [(Worker) -> Void] = []
 
-  public init(index: Int) {
+  /// - Parameter now: where the clock of a worker that is driven by `turn(at:_:)` begins.
+  public init(index: Int, now: MonotonicTime = .now()) {
     self.index = index
-    now = .now()
+    self.now = now
     timers = TimerWheel(now: now)
     histogram = TurnHistogram(now: now)
     scratch = .allocate(byteCount: Self.bufferSize, alignment: 64)
@@ -150,6 +151,22 @@ public final class Worker: @unchecked Sendable {
       bury()
     }
     busySince.store(0, ordering: .relaxed)
+    clinux_set_current_worker(nil)
+  }
+
+  /// One turn on the calling thread at an instant of the caller's choosing: for loops whose clock is not the machine's. Never beside `run`.
+  ///
+  /// - Parameter body: stands for what the poller would bring; messages, timers, the turn's end and the flush follow it.
+  public func turn(at instant: MonotonicTime, _ body: () -> Void) {
+    clinux_set_current_worker(Unmanaged.passUnretained(self).toOpaque())
+    now = instant
+    body()
+    for message in mailbox.take() { message(self) }
+    timers.advance(to: now)
+    runTurnEnd()
+    flushDirty()
+    if !graveyard.isEmpty { bury() }
+    counters.turns &+= 1
     clinux_set_current_worker(nil)
   }
 

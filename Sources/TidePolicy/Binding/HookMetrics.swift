@@ -9,6 +9,8 @@ public struct HookMetrics: Sendable, Equatable, BitwiseCopyable {
   public var aborts: UInt64 = 0
   /// Calls that the open breaker answered.
   public var skippedByBreaker: UInt64 = 0
+  /// Calls of `on_log` that were not made because too many were waiting.
+  public var dropped: UInt64 = 0
 
   public init() {}
 
@@ -18,5 +20,6 @@ public struct HookMetrics: Sendable, Equatable, BitwiseCopyable {
     a.errors &+= b.errors
     a.aborts &+= b.aborts
     a.skippedByBreaker &+= b.skippedByBreaker
+    a.dropped &+= b.dropped
   }
 }

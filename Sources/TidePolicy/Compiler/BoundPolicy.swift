@@ -15,6 +15,8 @@ struct BoundPolicy: Sendable {
   var failure: [PolicyBinding.FailureAction]
   /// The source names `vars`, so each exchange gets a table for it.
   var usesVariables: Bool
+  /// What `tide.http` may reach.
+  var permission: FetchPermission
 
   /// The source calls `ctx.prompt:mask`, as far as one can see.
   var masksPrompts: Bool {
@@ -35,6 +37,9 @@ struct BoundPolicy: Sendable {
 
   func failureAction(_ hook: HookName) -> PolicyBinding.FailureAction { failure[Int(hook.rawValue)] }
 
+  /// Whether host functions that wait are legal in the hook.
+  func mayWait(_ hook: HookName) -> Bool { hook.mayWait || hook == .onSegment && manifest.segmentWaits }
+
   init(index: Int, binding: PolicyBinding, manifest: PolicyManifest, source: PolicySource, config: PolicyValue) {
     self.index = index
     name = binding.name
@@ -42,6 +47,7 @@ struct BoundPolicy: Sendable {
     self.source = source
     self.config = config
     when = binding.when
+    permission = FetchPermission(manifest: manifest, written: binding.config.policyValue)
     share = binding.share
     failure = HookName.allCases.map { hook in
       binding.failure[hook.name] ?? manifest.failure[hook] ?? PolicyManifest.defaultFailure(hook)

@@ -20,6 +20,9 @@ public struct PolicyBlueprint: Sendable {
   public let hash: UInt64
   public let warnings: [Diagnostic]
 
+  /// Whether any binding may call a host by `https`.
+  public var callsSecureHosts: Bool { bindings.contains(where: \.permission.mayBeSecure) }
+
   func bindings(ofRoute route: String) -> [Int] { routes[route] ?? everywhere }
 
   /// Whether any binding of the route has hooks that must see the text of requests or answers: what `unparsed` asks.

@@ -33,9 +33,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   public var entry: Entry { Self.table[Int(rawValue)] }
 
   /// The group that the field belongs to; nil at the top.
-  public var group: ContextField? {
-    guard let dot = entry.path.firstIndex(of: ".") else { return nil }
-    return Self.named(String(entry.path[..<dot]))
+  public var group: ContextField? { Self.groups[Int(rawValue)] }
+
+  private static let groups: [ContextField?] = allCases.map { field in
+    field.entry.path.firstIndex(of: ".").flatMap { named(String(field.entry.path[..<$0])) }
   }
 
   /// The name after the last dot.
@@ -70,7 +71,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .model: leaf("model", .string, "the model the client asked for; never changes", from: .onRequest)
     case .streaming: leaf("streaming", .boolean, "whether the client asked for a stream", from: .onRequest)
     case .listener: leaf("listener", .string, "the address of the listener that accepted the client")
-    case .ttft: leaf("ttft", .number, "milliseconds to the first token", from: .onLog)
+    case .ttft: leaf("ttft", .number, "milliseconds to the first token", from: .onResponseEnd)
     case .vars:
       Entry(
         path: "vars", type: .table, firstHook: .onAuth, writers: [],
@@ -129,19 +130,19 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
         from: .onRequest)
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
-    case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onLane)
-    case .routeProvider: leaf("route.provider", .string, "the cluster's vendor", from: .onLane)
-    case .routeModel: leaf("route.model", .string, "the model asked of the upstream", from: .onLane)
-    case .response: leaf("response", .object, "what came back", from: .onLane)
-    case .responseStatus: leaf("response.status", .integer, "the upstream's status", from: .onLane)
-    case .responseHeaders: leaf("response.headers", .object, "the upstream's headers", from: .onLane)
-    case .responseSource: leaf("response.source", .string, "upstream, policy or gateway", from: .onLane)
-    case .usage: leaf("usage", .object, "tokens counted", from: .onLog)
-    case .usageInput: leaf("usage.input", .integer, "tokens of the prompt", from: .onLog)
-    case .usageOutput: leaf("usage.output", .integer, "tokens of the answer", from: .onLog)
-    case .usageCached: leaf("usage.cached", .integer, "prompt tokens from the provider's cache", from: .onLog)
-    case .usageTotal: leaf("usage.total", .integer, "both", from: .onLog)
-    case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onLog)
+    case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onUpstreamError)
+    case .routeProvider: leaf("route.provider", .string, "the cluster's vendor", from: .onUpstreamError)
+    case .routeModel: leaf("route.model", .string, "the model asked of the upstream", from: .onUpstreamError)
+    case .response: leaf("response", .object, "what came back", from: .onResponseStart)
+    case .responseStatus: leaf("response.status", .integer, "the upstream's status", from: .onResponseStart)
+    case .responseHeaders: leaf("response.headers", .object, "the upstream's headers", from: .onResponseStart)
+    case .responseSource: leaf("response.source", .string, "upstream, policy or gateway", from: .onResponseStart)
+    case .usage: leaf("usage", .object, "tokens counted", from: .onResponseEnd)
+    case .usageInput: leaf("usage.input", .integer, "tokens of the prompt", from: .onResponseEnd)
+    case .usageOutput: leaf("usage.output", .integer, "tokens of the answer", from: .onResponseEnd)
+    case .usageCached: leaf("usage.cached", .integer, "prompt tokens from the provider's cache", from: .onResponseEnd)
+    case .usageTotal: leaf("usage.total", .integer, "both", from: .onResponseEnd)
+    case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onResponseEnd)
     case .filters: leaf("filters", .object, "this policy's filters, for this exchange")
     case .filtersDisable:
       leaf("filters.disable", .function, "disable{names}: puts filters out of action, without names all of them")

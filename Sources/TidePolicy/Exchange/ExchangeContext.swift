@@ -58,6 +58,8 @@ public final class ExchangeContext {
   public var requestSize = 0
   /// The parsed request; its edits are the policies' writes.
   public var chat: ChatRequest?
+  /// Grows when messages are inserted or removed, so that parts of an earlier loop are known to be out of date.
+  var promptRevision = 0
   public var route = Route()
   public var response: Response?
   public var usage: TokenUsage?

@@ -39,6 +39,25 @@ public struct PolicyFolder: Sendable {
     }
   }
 
+  /// Puts `text` in the place of the policy's main file, or adds a policy.
+  public mutating func replace(_ name: String, with text: [UInt8], file: String) {
+    if let index = sources.firstIndex(where: { $0.name == name }) {
+      sources[index] = PolicySource(
+        name: name, path: sources[index].path, text: text, modules: sources[index].modules)
+    } else {
+      sources.append(PolicySource(name: name, path: file, text: text))
+      sources.sort { $0.name < $1.name }
+    }
+  }
+
+  /// Without the policies whose names are not in `names`, and without problems of other files.
+  public func keeping(_ names: Set<String>) -> PolicyFolder {
+    var kept = self
+    kept.sources.removeAll { !names.contains($0.name) }
+    kept.problems.removeAll { problem in !kept.sources.contains { $0.path == problem.file } && problem.file != path }
+    return kept
+  }
+
   /// No folder at all: nothing can be bound.
   public init() { path = "" }
 

@@ -27,6 +27,8 @@ extension BindingHost {
     case .respond: results.append(keep(try VerdictReader.respond(PolicyValue(arguments[0].value))))
     case .cut: results.append(keep(try VerdictReader.cut(PolicyValue(arguments[0].value))))
     case .identity: results.append(keep(try VerdictReader.identity(PolicyValue(arguments[0].value))))
+    case .retry: results.append(keep(try VerdictReader.retry(PolicyValue(arguments[0].value))))
+    case .sleep, .http, .all, .once: return try wait(function, arguments, &results)
     case .sharedGet:
       put(store.get(sharedSpace, try storeKey(arguments[0], "tide.shared"), now: services.now()), &results)
     case .sharedSet, .sharedIncrement, .sharedCompareAndSet, .sharedDelete:

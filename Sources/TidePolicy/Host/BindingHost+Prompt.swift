@@ -76,7 +76,7 @@ extension BindingHost {
     guard let object = arguments[0].object, object.kind == ObjectKind.prompt.rawValue else {
       throw HostError("call methods of ctx.prompt with a colon")
     }
-    guard let chat = context(object)?.chat else { return .stale }
+    guard let context = context(object), let chat = context.chat else { return .stale }
     guard hook == .onRequest else { throw HostError("ctx.prompt is read-only in \(hook.name)") }
     if function == .appendMessage {
       chat.appendMessage(try message(arguments[1]))
@@ -94,7 +94,7 @@ extension BindingHost {
       messages[index] = try message(arguments[2])
       chat.replaceMessages(messages)
     }
-    promptRevision &+= 1
+    context.promptRevision &+= 1
     return .ok
   }
 
@@ -104,7 +104,7 @@ extension BindingHost {
     guard let object = arguments[0].object, object.kind == ObjectKind.prompt.rawValue else {
       throw HostError("call methods of ctx.prompt with a colon")
     }
-    guard let chat = context(object)?.chat else { return .stale }
+    guard let context = context(object), let chat = context.chat else { return .stale }
     var roles: [String]?
     if arguments[1].isTable {
       let options = PolicyValue(arguments[1].value)
@@ -116,7 +116,7 @@ extension BindingHost {
     var list: [TextPart] = []
     for (index, message) in chat.messages.enumerated() {
       for part in 0..<message.textPartCount where roles?.contains(message.role(ofPart: part)) ?? true {
-        list.append(TextPart(context: object, message: index, part: part, revision: promptRevision))
+        list.append(TextPart(context: object, message: index, part: part, revision: context.promptRevision))
       }
     }
     let handle = loops.insert(TextLoop(parts: list))
@@ -139,8 +139,8 @@ extension BindingHost {
   }
 
   func getPart(_ object: LuaHandle, _ field: Int32, _ results: inout LuaResults) -> HostCallStatus {
-    guard let part = parts[object], let chat = context(part.context)?.chat else { return .stale }
-    guard part.revision == promptRevision else { return .raise(Self.movedPart) }
+    guard let part = parts[object], let context = context(part.context), let chat = context.chat else { return .stale }
+    guard part.revision == context.promptRevision else { return .raise(Self.movedPart) }
     switch field {
     case 0: results.append(chat.text(message: part.message, part: part.part))
     case 1: results.append(chat.messages[part.message].role(ofPart: part.part))
@@ -150,11 +150,11 @@ extension BindingHost {
   }
 
   func setPart(_ object: LuaHandle, _ field: Int32, _ value: LuaArgumentView) -> HostCallStatus {
-    guard let part = parts[object], let chat = context(part.context)?.chat else { return .stale }
+    guard let part = parts[object], let context = context(part.context), let chat = context.chat else { return .stale }
     guard field == 0, hook == .onRequest else {
       return .raise("part.\(TextPart.fields[Int(min(max(field, 0), 2))]) is read-only in \(hook.name)")
     }
-    guard part.revision == promptRevision else { return .raise(Self.movedPart) }
+    guard part.revision == context.promptRevision else { return .raise(Self.movedPart) }
     guard let text = value.bytes else { return .raise("part.text must be a string") }
     chat.setMessageText(message: part.message, part: part.part, text)
     return .ok

@@ -38,16 +38,19 @@ final class BindingHost: LuaHost {
   var secrets: [Secret] = []
   /// What `tide.filter` has made in this machine.
   var filters: [MadeFilter] = []
-  /// Grows when messages are inserted or removed, so that parts of an earlier loop are known to be out of date.
-  var promptRevision = 0
   /// `ctx.vars` of the exchange whose hook runs, where the policy uses it.
   var variables: LuaRef?
 
   /// Verdicts made at load time stay; others end with their hook.
   private var lastingVerdicts: [Verdict] = []
-  private var verdicts: [Verdict] = []
-  /// The id of `verdicts[0]`; never used twice in one machine.
-  private var firstVerdictID: UInt32 = 0
+  /// Of the hook that runs, by their ids.
+  var verdicts: [(id: UInt32, verdict: Verdict)] = []
+  /// Never used twice in one machine.
+  private var nextVerdictID: UInt32 = 0
+  /// What the coroutine that just yielded waits for.
+  var wanted: HookWish?
+  /// What `tide.once` runs and remembers.
+  let flights = FlightTable()
   private var globs: [String: Glob] = [:]
   /// Keys of web tokens, made once.
   var signatureKeys: [KeyMaterial: any SignatureKey] = [:]
@@ -83,7 +86,7 @@ final class BindingHost: LuaHost {
     current = nil
     lastingVerdicts = []
     verdicts = []
-    firstVerdictID = 0
+    nextVerdictID = 0
     secrets = []
     patterns = Self.emptyPatterns(binding)
     endSearches()
@@ -92,7 +95,7 @@ final class BindingHost: LuaHost {
 
   /// Loading is over: verdicts made from now on belong to a hook.
   func machineLoaded() {
-    firstVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count)
+    nextVerdictID = UInt32(truncatingIfNeeded: lastingVerdicts.count)
     endSearches()
   }
 
@@ -102,17 +105,15 @@ final class BindingHost: LuaHost {
     searchBytes = 0
   }
 
-  func hookBegins(_ hook: HookName, _ context: ExchangeContext, variables: LuaRef?) {
+  func hookBegins(_ hook: HookName, _ context: ExchangeContext?, variables: LuaRef?) {
     self.hook = hook
     self.variables = variables
     current = context
   }
 
   func hookEnded() {
-    if !verdicts.isEmpty {
-      firstVerdictID &+= UInt32(truncatingIfNeeded: verdicts.count)
-      verdicts.removeAll(keepingCapacity: true)
-    }
+    if !verdicts.isEmpty { verdicts.removeAll(keepingCapacity: true) }
+    if wanted != nil { forgetWish() }
     if !loopHandles.isEmpty || !partHandles.isEmpty {
       for handle in loopHandles { loops.remove(handle) }
       for handle in partHandles { parts.remove(handle) }
@@ -127,8 +128,7 @@ final class BindingHost: LuaHost {
   func verdict(_ opaque: LuaOpaque) -> Verdict? {
     guard opaque.kind == Self.verdictKind else { return nil }
     if Int(opaque.id) < lastingVerdicts.count { return lastingVerdicts[Int(opaque.id)] }
-    let index = Int(opaque.id &- firstVerdictID)
-    return index < verdicts.count ? verdicts[index] : nil
+    return verdicts.first { $0.id == opaque.id }?.verdict
   }
 
   func keep(_ verdict: Verdict) -> LuaOpaque {
@@ -136,8 +136,9 @@ final class BindingHost: LuaHost {
       lastingVerdicts.append(verdict)
       return LuaOpaque(kind: Self.verdictKind, id: UInt32(truncatingIfNeeded: lastingVerdicts.count - 1))
     }
-    verdicts.append(verdict)
-    return LuaOpaque(kind: Self.verdictKind, id: firstVerdictID &+ UInt32(truncatingIfNeeded: verdicts.count - 1))
+    verdicts.append((nextVerdictID, verdict))
+    nextVerdictID &+= 1
+    return LuaOpaque(kind: Self.verdictKind, id: nextVerdictID &- 1)
   }
 
   func hide(_ secret: Secret) -> LuaOpaque {

@@ -14,6 +14,8 @@ public struct PolicyHostServices: Sendable {
   public var now: @Sendable () -> MonotonicTime
   /// Milliseconds since 1970.
   public var wallClockMs: @Sendable () -> Double
+  /// What `os.time` and its like tell, in nanoseconds since 1970; 0 is the system's clock.
+  public var scriptClockNs: @Sendable () -> UInt64 = { 0 }
   /// Numbers that nobody can guess.
   public var random: @Sendable () -> UInt64
 

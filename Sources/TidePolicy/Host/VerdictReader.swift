@@ -7,6 +7,7 @@ enum Verdict: Sendable, Equatable {
   case respond(PolicyAnswer)
   case cut(LaneCut)
   case identity(Identity)
+  case retry(RetryPlan)
 
   /// The function that makes it, as messages name it.
   var name: String {
@@ -15,15 +16,21 @@ enum Verdict: Sendable, Equatable {
     case .respond: "tide.respond"
     case .cut: "tide.cut"
     case .identity: "tide.identity"
+    case .retry: "tide.retry"
     }
   }
 
   /// Whether the hook may return it.
   func isLegal(in hook: HookName) -> Bool {
     switch self {
-    case .deny, .respond: hook == .onAuth || hook == .onRequest || hook == .onRoute
+    case .deny, .respond:
+      switch hook {
+      case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart: true
+      default: false
+      }
     case .identity: hook == .onAuth
-    case .cut: hook == .onToken || hook == .onSegment || hook == .filters
+    case .retry: hook == .onUpstreamError || hook == .onResponseStart
+    case .cut: hook == .onToken || hook == .onSegment || hook == .filters || hook == .onResponseEnd
     }
   }
 }
@@ -48,7 +55,7 @@ enum VerdictReader {
       case "code": denial.code = try text(entry, "tide.deny")
       case "message": denial.message = try text(entry, "tide.deny")
       case "type": denial.type = try text(entry, "tide.deny")
-      case "headers": denial.headers = try headers(entry.value)
+      case "headers": denial.headers = try headers(entry.value, "tide.deny")
       default: denial.retryAfterMs = try milliseconds(entry.value, "tide.deny: retry_after")
       }
     }
@@ -110,6 +117,19 @@ enum VerdictReader {
     return .identity(identity)
   }
 
+  static func retry(_ options: PolicyValue?) throws(HostError) -> Verdict {
+    var plan = RetryPlan()
+    for entry in try fields(options, "tide.retry", ["targets", "delay"]) {
+      if entry.key == "delay" {
+        plan.delayMs = try milliseconds(entry.value, "tide.retry: delay")
+        guard plan.delayMs <= RetryPlan.delayMsMax else { throw HostError("tide.retry: delay must be at most 10s") }
+      } else {
+        plan.targets = try RouteTargets.read(entry.value, known: [], "tide.retry: targets")
+      }
+    }
+    return .retry(plan)
+  }
+
   /// A time as policies write it: milliseconds, or text such as `10s`.
   static func milliseconds(_ value: PolicyValue, _ what: String) throws(HostError) -> Int {
     if let text = value.text, let ms = UnitText.milliseconds(text) { return ms }
@@ -139,26 +159,32 @@ enum VerdictReader {
 
   private static let forbiddenHeaders: Set<String> = [
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "host", "date",
-    "http2-settings",
+    "transfer-encoding", "upgrade", "content-length", "content-encoding", "host", "date", "http2-settings",
   ]
 
-  private static func headers(_ value: PolicyValue) throws(HostError) -> [(name: String, value: String)] {
-    guard let entries = value.entries else { throw HostError("tide.deny: headers must be a table of names and values") }
+  /// - Parameter function: who sends them; a denial's type of content is the host's affair.
+  static func headers(
+    _ value: PolicyValue, _ function: String
+  ) throws(HostError) -> [(name: String, value: String)] {
+    guard let entries = value.entries else {
+      throw HostError("\(function): headers must be a table of names and values")
+    }
     var result: [(name: String, value: String)] = []
     for entry in entries {
       let name = entry.key.lowercased()
-      let value = try text(entry, "tide.deny: headers")
+      let value = try text(entry, "\(function): headers")
       guard !name.isEmpty, name.utf8.count <= 256, name.utf8.allSatisfy(isTokenByte) else {
-        throw HostError("tide.deny: \(entry.key) is not the name of a header")
+        throw HostError("\(function): \(entry.key) is not the name of a header")
       }
-      guard !forbiddenHeaders.contains(name) else { throw HostError("tide.deny: the host sets \(name) itself") }
+      guard !forbiddenHeaders.contains(name), name != "content-type" || function == "tide.http" else {
+        throw HostError("\(function): the host sets \(name) itself")
+      }
       guard value.utf8.count <= 8192, value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 }) else {
-        throw HostError("tide.deny: the value of \(name) holds control characters or is too long")
+        throw HostError("\(function): the value of \(name) holds control characters or is too long")
       }
       let isPadded =
         value.first.map { $0 == " " || $0 == "\t" } ?? false || value.last.map { $0 == " " || $0 == "\t" } ?? false
-      guard !isPadded else { throw HostError("tide.deny: the value of \(name) begins or ends with white space") }
+      guard !isPadded else { throw HostError("\(function): the value of \(name) begins or ends with white space") }
       result.append((name, value))
     }
     return result.sorted { $0.name < $1.name }

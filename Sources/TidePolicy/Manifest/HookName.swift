@@ -1,9 +1,11 @@
 /// A point of an exchange's life where a policy runs. In the order of that life, which is what `ContextField` compares.
 public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable {
-  case onLoad, onAuth, onRequest, onRoute, onLane
+  case onLoad, onAuth, onRequest, onRoute, onUpstreamError, onResponseStart, onLane
   /// The compiled filters, and `on_match` of those that ask.
   case filters
-  case onToken, onSegment, onLaneEnd, onLog
+  case onToken, onSegment, onLaneEnd, onToolCall, onResponseEnd, onLog
+  /// Belongs to no exchange.
+  case timers
 
   /// The name in Lua, YAML, logs and metrics.
   public var name: String {
@@ -12,12 +14,17 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
     case .onAuth: "on_auth"
     case .onRequest: "on_request"
     case .onRoute: "on_route"
+    case .onUpstreamError: "on_upstream_error"
+    case .onResponseStart: "on_response_start"
     case .onLane: "on_lane"
     case .filters: "filters"
     case .onToken: "on_token"
     case .onSegment: "on_segment"
     case .onLaneEnd: "on_lane_end"
+    case .onToolCall: "on_tool_call"
+    case .onResponseEnd: "on_response_end"
     case .onLog: "on_log"
+    case .timers: "timers"
     }
   }
 
@@ -28,14 +35,19 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
 
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
-  /// Runs as a coroutine, so that host functions that wait are legal in it.
-  public var mayWait: Bool { self == .onAuth || self == .onRequest || self == .onLog }
+  /// Runs as a coroutine, so that host functions that wait are legal in it. `on_segment` does so where the policy asks for it.
+  public var mayWait: Bool {
+    switch self {
+    case .onAuth, .onRequest, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog, .timers: true
+    case .onLoad, .onRoute, .onLane, .filters, .onToken, .onSegment, .onLaneEnd: false
+    }
+  }
 
   /// Sees the text of lanes.
   public var isLaneHook: Bool { self >= .onLane && self <= .onLaneEnd }
 
   /// What the contract knows and this version does not run; a file that has one of these is refused.
-  static let notYet = ["on_upstream_error", "on_response_start", "on_tool_call", "on_response_end"]
+  static let notYet = ["on_tool_call", "on_response_end"]
 }
 
 /// A set of hooks: those that a policy has.

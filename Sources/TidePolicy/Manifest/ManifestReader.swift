@@ -9,9 +9,9 @@ struct ManifestReader {
   private let name: String
 
   private static let keys = [
-    "name", "version", "api", "auto", "schema", "channels", "segment", "hold", "budgets", "failure",
+    "name", "version", "api", "auto", "schema", "channels", "segment", "hold", "budgets", "failure", "net", "timers",
   ]
-  private static let notYet = ["timers", "net", "keep_text"] + HookName.notYet
+  private static let notYet = ["keep_text"] + HookName.notYet
 
   init(name: String) { self.name = name }
 
@@ -22,16 +22,16 @@ struct ManifestReader {
     }
     var hooks: HookSet = []
     for entry in entries {
-      if entry.key == HookName.filters.name {
+      if Self.notYet.contains(entry.key) {
+        problems.append("\(entry.key) is not supported yet by this version")
+      } else if entry.key == HookName.filters.name {
         if hasFilters(entry.value) { hooks.insert(HookSet(.filters)) }
-      } else if let hook = HookName(name: entry.key) {
+      } else if let hook = HookName(name: entry.key), hook != .timers {
         if case .function = entry.value {
           hooks.insert(HookSet(hook))
         } else {
           problems.append("\(entry.key) must be a function, not \(entry.value.kind)")
         }
-      } else if Self.notYet.contains(entry.key) {
-        problems.append("\(entry.key) is not supported yet by this version")
       } else if !Self.keys.contains(entry.key) {
         let known = Self.keys + HookName.allCases.map(\.name)
         problems.append("unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
@@ -62,11 +62,14 @@ struct ManifestReader {
     let hold = filterHold(table["hold"])
     let budgets = hookBudgets(table["budgets"])
     let failure = failureActions(table["failure"])
+    let net = hosts(table["net"])
+    let timers = timerList(table["timers"])
+    if !timers.isEmpty { hooks.insert(HookSet(.timers)) }
     guard problems.isEmpty else { return nil }
     return PolicyManifest(
       name: name, version: table["version"].map(SchemaField.show) ?? "", auto: auto, schema: schema, channels: channels,
-      segment: segment, budgets: budgets, failure: failure, hooks: hooks,
-      hold: hold)
+      segment: segment, segmentWaits: table["segment"]?["wait"] == .boolean(true), budgets: budgets, failure: failure,
+      hooks: hooks, hold: hold, net: net, timers: timers)
   }
 
   private mutating func segmentUnit(_ value: PolicyValue?) -> Segmenter.Unit? {
@@ -174,8 +177,11 @@ struct ManifestReader {
               problems.append("budgets.\(entry.key).cpu must be a duration from 1ms to 1s")
             }
           case "wall":
-            // Nothing waits in this version, so the time on the wall is the processor's; the value must still be sound.
-            if ms ?? 0 <= 0 { problems.append("budgets.\(entry.key).wall must be a duration") }
+            if let ms, ms >= 1, ms <= 600_000 {
+              budgets.setWall(hook, ms: ms)
+            } else {
+              problems.append("budgets.\(entry.key).wall must be a duration from 1ms to 10m")
+            }
           default:
             problems.append(
               "unknown key budgets.\(entry.key).\(limit.key)" + SchemaReader.suggestion(limit.key, ["cpu", "wall"]))
@@ -210,5 +216,43 @@ struct ManifestReader {
       result[hook] = action
     }
     return result
+  }
+
+  private mutating func hosts(_ value: PolicyValue?) -> Set<String> {
+    guard let value else { return [] }
+    guard let elements = value.elements else {
+      problems.append("net must be a list of hosts, such as { \"api.example.com\" }")
+      return []
+    }
+    var result: Set<String> = []
+    for element in elements {
+      let text = element.text ?? ""
+      guard !text.contains("/"), case .success(let url) = FetchURL.parse("https://" + text) else {
+        problems.append(
+          "net: \(SchemaField.show(element)) is not a host; write api.example.com or api.example.com:8443")
+        continue
+      }
+      result.insert(url.port == 443 && !text.hasSuffix(":443") ? url.host : "\(url.host):\(url.port)")
+    }
+    return result
+  }
+
+  private mutating func timerList(_ value: PolicyValue?) -> [PolicyTimer] {
+    guard let value else { return [] }
+    guard let entries = value.entries, !entries.isEmpty, entries.count <= 16 else {
+      problems.append(
+        "timers must be a table of at most 16 entries such as refresh = { every = \"10s\", run = function(cfg) end }")
+      return []
+    }
+    return entries.compactMap { entry in
+      let every = entry.value["every"]
+      let ms = every?.text.flatMap(UnitText.milliseconds) ?? every?.wholeNumber
+      guard let ms, ms >= 100, ms <= 86_400_000, entry.value["run"] == .function, entry.value.entries?.count == 2 else {
+        problems.append(
+          "timers.\(entry.key) must be { every = a duration from 100ms to 1d, run = function(cfg) end }")
+        return nil
+      }
+      return PolicyTimer(name: entry.key, everyMs: ms)
+    }
   }
 }

@@ -9,18 +9,23 @@ public struct PolicyManifest: Sendable {
   public var schema: PolicySchema
   public var channels: ChannelSet
   public var segment: Segmenter.Unit?
+  /// `on_segment` is a coroutine, and its stream is held while it waits.
+  public var segmentWaits = false
   public var budgets: HookBudgets
   public var failure: [HookName: PolicyBinding.FailureAction]
   public var hooks: HookSet
   /// How much text its filters may hold, and for how long.
   public var hold = FilterHold()
+  /// Hosts that the file itself calls: `host`, or `host:port`.
+  public var net: Set<String> = []
+  public var timers: [PolicyTimer] = []
 
   /// What a hook's error does when neither the operator nor the policy says: the hooks that can say "no" fail closed.
   static func defaultFailure(_ hook: HookName) -> PolicyBinding.FailureAction {
     switch hook {
-    case .onAuth, .onRequest, .onLoad: .deny
-    case .onRoute, .onLog: .skip
-    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd: .cut
+    case .onAuth, .onRequest, .onLoad, .onResponseStart, .onToolCall: .deny
+    case .onRoute, .onUpstreamError, .onLog, .timers: .skip
+    case .onLane, .filters, .onToken, .onSegment, .onLaneEnd, .onResponseEnd: .cut
     }
   }
 }
@@ -31,6 +36,7 @@ public struct HookBudgets: Sendable, Equatable {
   public var memory = 4 << 20
   /// Thread CPU time in nanoseconds of one call of a hook.
   private var cpuNs: [HookName: UInt64] = [:]
+  private var wallMs: [HookName: Int] = [:]
 
   public init() {}
 
@@ -39,10 +45,25 @@ public struct HookBudgets: Sendable, Equatable {
     if let ns = cpuNs[hook] { return ns }
     return switch hook {
     case .onLoad: 100_000_000
-    case .onAuth, .onRequest, .onRoute, .onLog: 5_000_000
+    case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd, .onLog,
+      .timers:
+      5_000_000
     case .onLane, .filters, .onToken, .onSegment, .onLaneEnd: 50_000
     }
   }
 
+  /// How long one call of the hook may take with all its waiting, in milliseconds.
+  public func wall(_ hook: HookName) -> Int {
+    wallMs[hook] ?? (hook == .onLog || hook == .timers ? 30_000 : 10_000)
+  }
+
+  mutating func setWall(_ hook: HookName, ms: Int) { wallMs[hook] = ms }
+
   mutating func setCPU(_ hook: HookName, ms: Int) { cpuNs[hook] = UInt64(clamping: ms) * 1_000_000 }
+}
+
+/// One of `timers`: its name, and how often its function runs.
+public struct PolicyTimer: Sendable, Equatable {
+  public var name: String
+  public var everyMs: Int
 }

@@ -211,10 +211,8 @@ struct ConfigChecker {
   }
 
   private static func isURL(_ text: String) -> Bool {
-    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return false }
-    let rest = text.utf8.dropFirst(scheme.utf8.count)
-    guard let first = rest.first, first != UInt8(ascii: "/") else { return false }
-    return rest.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+    if case .success = FetchURL.parse(text) { return true }
+    return false
   }
 }
 

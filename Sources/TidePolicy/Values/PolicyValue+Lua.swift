@@ -3,7 +3,7 @@ import TideLua
 
 extension PolicyValue {
   /// A copy of what Lua gave. Strings that are not UTF-8 are repaired; map keys become text.
-  init(_ value: LuaValue) {
+  public init(_ value: LuaValue) {
     switch value {
     case .nilValue: self = .null
     case .boolean(let flag): self = .boolean(flag)
@@ -26,6 +26,19 @@ extension PolicyValue {
         })
     case .object(BindingHost.null): self = .null
     case .function, .opaque, .object, .unsupported: self = .function
+    }
+  }
+
+  /// The value for a machine of the program's own: nothing and secrets are nil, in lists too.
+  public var luaValue: LuaValue {
+    switch self {
+    case .null, .function, .secret: .nilValue
+    case .boolean(let flag): .boolean(flag)
+    case .integer(let number): .integer(Int64(number))
+    case .number(let number): .number(number)
+    case .string(let text): .text(text)
+    case .array(let elements): .array(elements.map(\.luaValue))
+    case .map(let entries): .map(entries.map { (.text($0.key), $0.value.luaValue) })
     }
   }
 

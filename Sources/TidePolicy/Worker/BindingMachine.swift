@@ -17,6 +17,8 @@ final class BindingMachine {
   private(set) var epoch: UInt32 = 1
   private(set) var config: LuaRef
   private var functions: [LuaFunction?]
+  /// By the manifest's order of timers.
+  private(set) var timerFunctions: [LuaFunction?]
   /// The policy's filters, in the order listed, with what their matches ask.
   private(set) var filters: [BindingHost.MadeFilter]
   var breaker = PolicyBreaker()
@@ -28,6 +30,13 @@ final class BindingMachine {
   private var unmeasured: UInt32 = 0
   /// Calls that are yet to be measured by the processor's time, since one took too long by the wall's.
   private var suspectCalls = 0
+  /// Hooks that wait. Each takes itself out when it ends.
+  var waits: [ObjectIdentifier: HookWait] = [:]
+  /// Calls of `tide.http` under way.
+  var callCount = 0
+  static let callsMax = 256
+  /// What hooks wait with; nil until the worker has it.
+  var means: WaitingMeans?
   /// The last rebuild failed: hooks act as `failure` says until one works.
   private var isBroken = false
 
@@ -43,6 +52,7 @@ final class BindingMachine {
     metrics = .allocate(capacity: HookName.allCases.count)
     metrics.initialize(repeating: HookMetrics(), count: HookName.allCases.count)
     (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+    timerFunctions = loaded.timers
     filters = loaded.filters
   }
 
@@ -52,6 +62,7 @@ final class BindingMachine {
     var machine: LuaMachine
     var config: LuaRef
     var functions: [LuaFunction?]
+    var timers: [LuaFunction?]
     var filters: [BindingHost.MadeFilter]
   }
 
@@ -62,6 +73,7 @@ final class BindingMachine {
     let machine = try LuaMachine(
       options: LuaMachineOptions(memorySoftLimit: binding.manifest.budgets.memory, randomSeed: seed, mode: mode),
       host: host)
+    machine.setClock(nanoseconds: host.services.scriptClockNs())
     try BindingHost.register(on: machine)
     let environment = try machine.makeEnvironment(id: Int32(truncatingIfNeeded: binding.index))
     let table = try machine.load(
@@ -70,6 +82,10 @@ final class BindingMachine {
     var functions = [LuaFunction?](repeating: nil, count: HookName.allCases.count)
     for hook in HookName.allCases {
       if case .function(let function)? = table[hook.name] { functions[Int(hook.rawValue)] = function }
+    }
+    let timers = binding.manifest.timers.map { timer -> LuaFunction? in
+      guard case .function(let function)? = table["timers"]?[timer.name]?["run"] else { return nil }
+      return function
     }
     let config = try machine.reference(binding.config.luaValue(hide: host.hide))
     if let function = functions[Int(HookName.onLoad.rawValue)] {
@@ -81,7 +97,7 @@ final class BindingMachine {
     let filters = try host.declaredFilters(table["filters"], machine, config: config)
     host.machineLoaded()
     machine.collect()
-    return Loaded(machine: machine, config: config, functions: functions, filters: filters)
+    return Loaded(machine: machine, config: config, functions: functions, timers: timers, filters: filters)
   }
 
   @inline(__always)
@@ -132,9 +148,11 @@ final class BindingMachine {
   @discardableResult
   private func rebuild() -> Bool {
     epoch &+= 1
+    loseWaits()
     do throws(LuaFailure) {
       let loaded = try Self.load(binding, host, seed: seed, mode: mode)
       (machine, config, functions) = (loaded.machine, loaded.config, loaded.functions)
+      timerFunctions = loaded.timers
       filters = loaded.filters
       isBroken = false
     } catch {
@@ -142,6 +160,13 @@ final class BindingMachine {
       host.log(.error, "policy \(binding.name) could not be loaded again: \(error.description)")
     }
     return !isBroken
+  }
+
+  /// What waited in the machine that is gone ends as its `failure` says, once the present call is over.
+  private func loseWaits() {
+    guard !waits.isEmpty, let means else { return }
+    let lost = Array(waits.values)
+    _ = means.timers.after(0) { for wait in lost { wait.machineLost() } }
   }
 
   // MARK: Measuring
@@ -185,12 +210,18 @@ final class BindingMachine {
     }
   }
 
+  /// A call that waited: only what it took of the processor counts.
+  func noteCall(_ hook: HookName, spentNs: UInt64) {
+    metrics[Int(hook.rawValue)].count &+= 1
+    metrics[Int(hook.rawValue)].totalNs &+= spentNs
+  }
+
   func noteCall(_ hook: HookName, since start: MonotonicTime) {
     metrics[Int(hook.rawValue)].count &+= 1
     metrics[Int(hook.rawValue)].totalNs &+= MonotonicTime.now().nanoseconds(since: start)
   }
 
-  private static func threadTimeNs() -> UInt64 {
+  static func threadTimeNs() -> UInt64 {
     var value = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &value)
     return UInt64(value.tv_sec) &* 1_000_000_000 &+ UInt64(value.tv_nsec)

@@ -4,8 +4,10 @@ import TideLua
 
 /// The policies of one exchange, from its head to its log line. Pinned to the generation of its worker object.
 ///
-/// Order: `begin`, `runAuth`, `fixBindings`, `runRequest`, `runRoute`, `lanes`, `runLog`, `end`. Owned by the exchange,
-/// on its worker.
+/// Order: `begin`, `runAuth`, `fixBindings`, `runRequest`, `runRoute`, for each attempt `runUpstreamError` or
+/// `runResponseStart`, `lanes`, `runResponseEnd`, `runLog`, `end`. A phase that answers `.waiting` stopped at a hook that waits; it
+/// goes on with the next binding when the hook has ended, and `onDecision` gets what the phase decides. Owned by the exchange, on
+/// its worker.
 public final class PolicyRun {
   public let worker: PolicyWorker
   public let context: ExchangeContext
@@ -20,6 +22,20 @@ public final class PolicyRun {
   /// when it goes; a weak reference would make each of its retains slow, on every token.
   private unowned(unsafe) var processor: PolicyLaneProcessor?
   private var hasEnded = false
+  /// Gets the decision of a phase that answered `.waiting`; set it then. Taken out before it is called.
+  public var onDecision: ((PolicyOutcome) -> Void)?
+  /// The phase that runs: its hook, its bindings, and which of them comes next.
+  private var chain = Chain(hook: .onLoad, bindings: [], extra: nil)
+  private var wait: HookWait?
+  /// Calls of `on_log` that go on after the exchange.
+  private var logWaits: [HookWait] = []
+
+  private struct Chain {
+    var hook: HookName
+    var bindings: [Int]
+    var extra: LuaValue?
+    var next = 0
+  }
 
   /// What the exchange holds in one binding's machine.
   private struct Slot {
@@ -35,7 +51,10 @@ public final class PolicyRun {
     self.context = context
   }
 
-  deinit { end() }
+  deinit {
+    end()
+    release()
+  }
 
   var now: MonotonicTime { worker.blueprint.services.now() }
 
@@ -55,22 +74,7 @@ public final class PolicyRun {
   /// knows the client, it is refused, whatever their `when` says, unless the route is anonymous.
   public func runAuth() -> PolicyOutcome {
     guard needsAuth else { return .proceed }
-    for index in candidates {
-      let machine = worker.machines[index]
-      guard machine.binding.hooks.contains(.onAuth), context.matches(machine.binding.when) else { continue }
-      switch call(machine, .onAuth) {
-      case .nothing: continue
-      case .verdict(.identity(let identity)):
-        context.auth = identity
-        return .identity(identity)
-      case .verdict(.deny(let denial)): return .deny(denial)
-      case .verdict(.respond(let answer)): return .respond(answer)
-      case .verdict(.cut), .value: continue
-      case .failed(.skip): continue
-      case .failed: return .deny(.policyFailed)
-      }
-    }
-    return isAnonymous ? .proceed : .deny(.unauthenticated)
+    return begin(.onAuth, candidates)
   }
 
   // MARK: Phases once the body is read
@@ -93,17 +97,7 @@ public final class PolicyRun {
 
   public func runRequest() -> PolicyOutcome {
     fixBindings()
-    for index in active {
-      let machine = worker.machines[index]
-      guard machine.binding.hooks.contains(.onRequest) else { continue }
-      switch call(machine, .onRequest) {
-      case .verdict(.deny(let denial)): return .deny(denial)
-      case .verdict(.respond(let answer)): return .respond(answer)
-      case .failed(.deny), .failed(.cut): return .deny(.policyFailed)
-      case .nothing, .verdict, .value, .failed(.skip): continue
-      }
-    }
-    return .proceed
+    return begin(.onRequest, active)
   }
 
   /// Whether `runRoute` would ask any policy.
@@ -120,7 +114,7 @@ public final class PolicyRun {
       let machine = worker.machines[index]
       guard machine.binding.hooks.contains(.onRoute) else { continue }
       let list = RouteTargets.luaValue(current)
-      switch call(machine, .onRoute, extra: .value(list)) {
+      switch call(machine, .onRoute, extra: list) {
       case .value(let value):
         do throws(HostError) {
           current = try RouteTargets.read(value, known: targets)
@@ -133,7 +127,7 @@ public final class PolicyRun {
       case .verdict(.deny(let denial)): return .deny(denial)
       case .verdict(.respond(let answer)): return .respond(answer)
       case .failed(.deny), .failed(.cut): return .deny(.policyFailed)
-      case .nothing, .verdict, .failed(.skip): continue
+      case .nothing, .verdict, .failed(.skip), .waiting: continue
       }
     }
     return .targets(current)
@@ -161,24 +155,72 @@ public final class PolicyRun {
     machine.binding.filters.flatMap { AnswerLimits($0, disabled: filterState(machine).disabled) }
   }
 
+  // MARK: Phases of an answer
+
+  /// Whether any active binding has the hook: phases of an answer cost nothing where none does.
+  public func has(_ hook: HookName) -> Bool {
+    fixBindings()
+    return active.contains { worker.machines[$0].binding.hooks.contains(hook) }
+  }
+
+  /// An attempt failed, and nothing was sent to the client yet.
+  public func runUpstreamError(_ error: UpstreamError) -> PolicyOutcome {
+    guard has(.onUpstreamError) else { return .proceed }
+    return begin(.onUpstreamError, active.reversed(), extra: error.luaValue)
+  }
+
+  /// The upstream's head is known, and nothing was sent to the client yet.
+  public func runResponseStart() -> PolicyOutcome {
+    guard has(.onResponseStart) else { return .proceed }
+    return begin(.onResponseStart, active.reversed())
+  }
+
+  /// All lanes are drained, and the finish event was not sent yet.
+  public func runResponseEnd() -> PolicyOutcome {
+    guard has(.onResponseEnd) else { return .proceed }
+    return begin(.onResponseEnd, active.reversed())
+  }
+
   // MARK: Phases after the last byte
 
-  /// Runs `on_log`. What it returns and how it fails changes nothing.
+  /// Runs `on_log`. What it returns and how it fails changes nothing. One that waits goes on by itself; too many that do, and
+  /// further ones are dropped.
   public func runLog() {
+    abandon()
     releasePlaces()
     let list = isFixed ? active : candidates.filter { context.matches(worker.machines[$0].binding.when) }
     for index in list.reversed() where worker.machines[index].binding.hooks.contains(.onLog) {
-      _ = call(worker.machines[index], .onLog)
+      let machine = worker.machines[index]
+      guard worker.logWaitCount < PolicyWorker.logWaitsMax else {
+        machine.metrics[Int(HookName.onLog.rawValue)].dropped &+= 1
+        continue
+      }
+      _ = call(machine, .onLog)
     }
   }
 
-  /// Gives everything back. Later calls do nothing; `ctx` kept by a script is stale from now on.
+  /// Ends the hook that waits, if one does: nobody wants its decision any more.
+  public func abandon() {
+    onDecision = nil
+    wait?.cancel()
+    wait = nil
+  }
+
+  /// Gives everything back, once the calls of `on_log` that still wait have ended. Later calls do nothing; `ctx` kept by a script is
+  /// stale from then on.
   public func end() {
     guard !hasEnded else { return }
     hasEnded = true
+    abandon()
     releasePlaces()
     processor?.end()
     processor = nil
+    if logWaits.isEmpty { release() }
+  }
+
+  private func release() {
+    // A log that went on may have taken some.
+    releasePlaces()
     for index in slots.indices {
       guard let slot = slots[index] else { continue }
       let machine = worker.machines[index]
@@ -202,6 +244,55 @@ public final class PolicyRun {
     if let variables = slot.variables { machine.machine.release(variables) }
   }
 
+  // MARK: Chains
+
+  /// Runs a hook of each binding in turn, until one decides or waits.
+  private func begin(_ hook: HookName, _ bindings: [Int], extra: LuaValue? = nil) -> PolicyOutcome {
+    chain = Chain(hook: hook, bindings: bindings, extra: extra)
+    return advance()
+  }
+
+  private func advance() -> PolicyOutcome {
+    while chain.next < chain.bindings.count {
+      let machine = worker.machines[chain.bindings[chain.next]]
+      chain.next += 1
+      guard machine.binding.hooks.contains(chain.hook) else { continue }
+      if chain.hook == .onAuth, !context.matches(machine.binding.when) { continue }
+      let result = call(machine, chain.hook, extra: chain.extra)
+      if case .waiting = result { return .waiting }
+      if let outcome = decision(result) { return outcome }
+    }
+    return chain.hook == .onAuth && !isAnonymous ? .deny(.unauthenticated) : .proceed
+  }
+
+  /// What one binding's result decides for the phase; nil when the next one is asked.
+  private func decision(_ result: HookResult) -> PolicyOutcome? {
+    switch result {
+    case .verdict(.identity(let identity)):
+      context.auth = identity
+      return .identity(identity)
+    case .verdict(.deny(let denial)): return .deny(denial)
+    case .verdict(.respond(let answer)): return .respond(answer)
+    case .verdict(.retry(let plan)): return .retry(plan)
+    case .verdict(.cut(let cut)): return .cut(cut)
+    case .failed(.skip), .nothing, .value, .waiting: return nil
+    // A credential that could not be judged is refused, and so is everything else; an answer that has begun can only be cut.
+    case .failed: return chain.hook == .onResponseEnd ? .failed(.cut) : .deny(.policyFailed)
+    }
+  }
+
+  /// The hook that the phase waits for has ended.
+  private func waitEnded(_ wait: HookWait, _ outcome: LuaOutcome) {
+    self.wait = nil
+    let result = finish(wait, outcome)
+    // What was decided so far goes on from here, on the same worker.
+    let decided = decision(result) ?? advance()
+    guard decided != .waiting else { return }
+    let told = onDecision
+    onDecision = nil
+    told?(decided)
+  }
+
   // MARK: Calls
 
   enum HookResult {
@@ -209,6 +300,8 @@ public final class PolicyRun {
     case verdict(Verdict)
     case value(LuaValue)
     case failed(PolicyBinding.FailureAction)
+    /// `waitEnded` gets its end.
+    case waiting
   }
 
   /// `ctx` in the binding's machine, and its `vars`.
@@ -231,7 +324,7 @@ public final class PolicyRun {
     }
   }
 
-  private func call(_ machine: BindingMachine, _ hook: HookName, extra: LuaArgument? = nil) -> HookResult {
+  private func call(_ machine: BindingMachine, _ hook: HookName, extra: LuaValue? = nil) -> HookResult {
     let action = machine.binding.failureAction(hook)
     guard let function = machine.mayRun(hook) ? machine.function(hook) : nil else { return .failed(action) }
     let start = MonotonicTime.now()
@@ -240,24 +333,72 @@ public final class PolicyRun {
       let held = try contextReference(machine)
       machine.host.hookBegins(hook, context, variables: held.variables)
       var arguments: [LuaArgument] = [.reference(held.context), .reference(machine.config)]
-      if let extra { arguments.append(extra) }
+      if let extra { arguments.append(.value(extra)) }
       outcome = machine.machine.call(
         function, arguments: arguments, budgetNs: machine.binding.manifest.budgets.cpu(hook),
         mode: hook.mayWait ? .coroutine : .sync)
     } catch {
       outcome = .failed(error)
     }
+    if case .yielded(let token) = outcome { return startWaiting(machine, hook, token) }
     let result = judge(outcome, machine, hook)
     machine.host.hookEnded()
     machine.noteCall(hook, since: start)
+    return conclude(result, machine, hook)
+  }
+
+  private func conclude(
+    _ result: Result<HookResult, LuaFailure>, _ machine: BindingMachine, _ hook: HookName
+  ) -> HookResult {
     switch result {
     case .success(let result):
       machine.succeeded(hook)
       return result
     case .failure(let failure):
       machine.failed(hook, failure, exchangeID: context.id)
-      return .failed(action)
+      return .failed(machine.binding.failureAction(hook))
     }
+  }
+
+  // MARK: Waiting
+
+  private func startWaiting(_ machine: BindingMachine, _ hook: HookName, _ token: LuaToken) -> HookResult {
+    let wish = machine.host.wanted
+    machine.host.wanted = nil
+    let frame = machine.host.suspend()
+    guard let means = machine.means, let wish else {
+      machine.machine.cancel(token)
+      let failure = LuaFailure(
+        kind: .error, message: "\(hook.name) waits, which nothing here can", file: machine.binding.source.path)
+      machine.failed(hook, failure, exchangeID: context.id)
+      return .failed(machine.binding.failureAction(hook))
+    }
+    let wait = HookWait(machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means)
+    wait.begin(token, wish)
+    if let outcome = wait.outcome { return finish(wait, outcome) }
+    if hook == .onLog {
+      logWaits.append(wait)
+      worker.logWaitCount += 1
+      // The log outlives its exchange: the wait keeps the run.
+      wait.onEnd = { [self, unowned wait] outcome in
+        _ = finish(wait, outcome)
+        logWaits.removeAll { $0 === wait }
+        worker.logWaitCount -= 1
+        if logWaits.isEmpty, hasEnded { release() }
+      }
+    } else {
+      self.wait = wait
+      wait.onEnd = { [unowned self, unowned wait] outcome in waitEnded(wait, outcome) }
+    }
+    return .waiting
+  }
+
+  /// Judges a wait that has ended.
+  private func finish(_ wait: HookWait, _ outcome: LuaOutcome) -> HookResult {
+    let machine = wait.machine
+    let result = wait.judged { judge(outcome, machine, wait.hook) }
+    machine.noteCall(wait.hook, spentNs: wait.totalNs)
+    return conclude(result, machine, wait.hook)
   }
 
   private func judge(
@@ -268,9 +409,7 @@ public final class PolicyRun {
     }
     switch outcome {
     case .failed(let failure): return .failure(failure)
-    case .yielded(let token):
-      machine.machine.cancel(token)
-      return failure("\(hook.name) waits, which nothing in this version may")
+    case .yielded: return failure("\(hook.name) is still waiting")
     case .returned(.nilValue): return .success(.nothing)
     case .returned where hook == .onLog: return .success(.nothing)
     case .returned(.opaque(let opaque)):

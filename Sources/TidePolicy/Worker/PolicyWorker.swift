@@ -13,6 +13,10 @@ public final class PolicyWorker: @unchecked Sendable {
   let machines: [BindingMachine]
   /// The lanes' working memory, reused by all exchanges: nothing in it outlives one call.
   let scratch: LaneScratch
+  /// Calls of `on_log` that wait, over all bindings, and how many may.
+  var logWaitCount = 0
+  static let logWaitsMax = 256
+  var runningTimers: [RunningTimer] = []
   private var cachedLanes: [CachedLane] = []
 
   private struct CachedLane {
@@ -21,8 +25,12 @@ public final class PolicyWorker: @unchecked Sendable {
     var epochs: [UInt32]
   }
 
-  /// - Parameter stores: outlives all generations.
-  public init(blueprint: PolicyBlueprint, stores: SharedStore, workerIndex: Int) throws(LuaFailure) {
+  /// - Parameters:
+  ///   - stores: outlives all generations.
+  ///   - seed: of `math.random`; nil takes one that nobody knows.
+  public init(
+    blueprint: PolicyBlueprint, stores: SharedStore, workerIndex: Int, seed: UInt64? = nil
+  ) throws(LuaFailure) {
     self.blueprint = blueprint
     self.workerIndex = workerIndex
     self.stores = stores
@@ -31,7 +39,8 @@ public final class PolicyWorker: @unchecked Sendable {
       machines.append(
         try BindingMachine(
           binding, services: blueprint.services, store: stores,
-          seed: MonotonicTime.now().nanoseconds &+ UInt64(workerIndex), mode: blueprint.isCounted ? .counted : .watchdog
+          seed: (seed ?? MonotonicTime.now().nanoseconds) &+ UInt64(workerIndex),
+          mode: blueprint.isCounted ? .counted : .watchdog
         ))
     }
     self.machines = machines
@@ -58,6 +67,11 @@ public final class PolicyWorker: @unchecked Sendable {
         (binding: machine.binding.name, hook: hook.name, figures: machine.metrics[Int(hook.rawValue)])
       }
     }
+  }
+
+  /// Tells the machines that the clock of the services was set; only where that is not the system's.
+  public func clockMoved() {
+    for machine in machines { machine.machine.setClock(nanoseconds: blueprint.services.scriptClockNs()) }
   }
 
   /// Bytes that all of its machines hold.

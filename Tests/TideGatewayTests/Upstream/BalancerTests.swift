@@ -7,7 +7,7 @@ import TideIO
 
 @Suite struct BalancerTests {
   private final class Waiter: PoolWaiter {
-    func poolOffers(_ connection: HTTPClientConnection, of pool: EndpointPool) {}
+    func poolOffers(_ connection: any UpstreamConnection, of pool: EndpointPool) {}
     func poolFailed(_ failure: PoolFailure, of pool: EndpointPool) {}
   }
 

@@ -1,0 +1,128 @@
+import TideCore
+import TidePolicy
+
+/// What policies make an exchange wait for, and how it goes on.
+extension Exchange {
+  /// What follows when the policies of a phase do not object.
+  enum Step {
+    case head
+    case route
+    case request
+    case unparsed
+    /// The attempt brought no response: the failure, and whether the gateway's own rules try again.
+    case attempt(LocalFailure, Bool)
+    case response
+  }
+
+  /// Acts on what a phase of policies decided; where a hook waits, as soon as it has ended.
+  func follow(_ decision: PolicyOutcome, _ step: Step) {
+    guard case .waiting = decision else { return act(on: decision, step) }
+    let interrupted = phase
+    phase = .waiting
+    rearmTimer()
+    run.onDecision = { [unowned self] decided in
+      guard phase == .waiting else { return }
+      phase = interrupted
+      lastActivity = worker.io.now
+      rearmTimer()
+      act(on: decided, step)
+      takeUpHeld()
+    }
+  }
+
+  private func act(on decision: PolicyOutcome, _ step: Step) {
+    switch (decision, step) {
+    case (.proceed, _), (.identity, _): proceed(step)
+    case (.retry(let plan), _): retry(plan, step)
+    default:
+      // Whatever ends the chain here makes the upstream's answer useless.
+      abandonUpstream()
+      finish(with: decision)
+    }
+  }
+
+  private func proceed(_ step: Step) {
+    switch step {
+    case .head: headIsJudged()
+    case .route: routeIsFixed()
+    case .request: chooseTargets()
+    case .unparsed: relayUnparsed()
+    case .attempt(let failure, let willRetry): repeatOrFail(failure, willRetry)
+    case .response: responseBegins()
+    }
+  }
+
+  /// Hands on what came while the hook waited.
+  private func takeUpHeld() {
+    if phase == .receiving, kind.readsBody {
+      downstream.returnCredit(downstream.unreturnedCredit)
+      if isRequestComplete { requestIsWhole() }
+      return
+    }
+    guard phase == .responding else { return }
+    if !held.isEmpty {
+      let bytes = Array(held.readableBytes)
+      held = ByteQueue()
+      bytes.withUnsafeBytes { upstreamDidSend($0) }
+    }
+    if phase == .responding, isUpstreamComplete { return upstreamBodyIsWhole() }
+    if phase == .responding, heldReset != nil { upstreamDied(.truncated) }
+  }
+
+  /// Nobody waits any more: what would have followed is forgotten.
+  func stopWaiting() {
+    run.abandon()
+    if let retryTimer { worker.policyTimers.cancel(retryTimer) }
+    retryTimer = nil
+    held = ByteQueue()
+  }
+
+  // MARK: Another attempt
+
+  /// Tries again as a policy asks, if another attempt is left; else the attempt's end stands.
+  private func retry(_ plan: RetryPlan, _ step: Step) {
+    guard attempts <= Self.policyRetryLimit, canReplay else {
+      if case .response = step, let upstreamHead, upstreamHead.status < 400 {
+        abandonUpstream()
+        return fail(.retriesExhausted)
+      }
+      return proceed(step)
+    }
+    if let chosen = plan.targets {
+      let resolved = resolve(chosen).filter { speaksDialect($0.cluster) }
+      guard !resolved.isEmpty else {
+        abandonUpstream()
+        return fail(.noUpstream)
+      }
+      targets = resolved
+      targetIndex = 0
+      tried = []
+    } else {
+      if let pool { tried.append(pool) }
+      targetIndex = 0
+      let isLeft = targets.indices.contains { Balancer.pick(pools(at: $0), tried: tried) != nil }
+      if !isLeft { tried = [] }
+    }
+    abandonUpstream()
+    forgetAttempt()
+    guard plan.delayMs > 0 else { return startAttempt() }
+    phase = .waiting
+    rearmTimer()
+    retryTimer = worker.policyTimers.after(plan.delayMs) { [unowned self] in
+      retryTimer = nil
+      startAttempt()
+    }
+  }
+
+  private func forgetAttempt() {
+    body = .none
+    upstreamHead = nil
+    context.response = nil
+    assembly = []
+    held = ByteQueue()
+    heldReset = nil
+    isUpstreamComplete = false
+    firstByteAt = .zero
+    outcome = .complete
+  }
+}

@@ -1,0 +1,57 @@
+import TideDialects
+import TideLua
+
+/// What `t.invariant(r, { ... })` may leave out, and how far it goes.
+struct InvariantOptions {
+  /// What a case is run again with.
+  enum Aspect: String, CaseIterable {
+    /// The text cut into deltas: one, every single cut, one a byte, at random.
+    case deltas
+    /// The answer cut into reads: every single cut, one a byte, at random.
+    case reads
+    /// CR LF and CR.
+    case lines
+    /// Not streamed when the case is, and the other way round.
+    case whole
+    /// `n = 2`.
+    case choices
+    /// Deltas of tool calls between those of the text.
+    case tools
+    /// The upstream breaks after each event.
+    case breaks
+    /// The client leaves after each event.
+    case leaves
+  }
+
+  private static let keys = ["only", "except", "dialects", "seed", "random"]
+
+  var aspects = Set(Aspect.allCases)
+  var dialects = Dialect.allCases
+  var seed: UInt64 = 1
+  /// How many random cuttings of each kind.
+  var randomCount = 8
+
+  init(_ value: LuaValue) throws(TestProblem) {
+    guard !value.isNil else { return }
+    let table = try TestTable(value, "invariant", allowed: Self.keys)
+    if let only = try table.strings("only") { aspects = try Set(Self.aspects(only)) }
+    if let except = try table.strings("except") { aspects.subtract(try Self.aspects(except)) }
+    if let names = try table.strings("dialects") {
+      dialects = Dialect.allCases.filter { names.contains($0.name) }
+      guard dialects.count == names.count else {
+        throw TestProblem("invariant: 'dialects' are \(Dialect.allCases.map(\.name).joined(separator: ", "))")
+      }
+    }
+    if let seed = try table.integer("seed") { self.seed = UInt64(bitPattern: Int64(seed)) }
+    if let count = try table.integer("random") { randomCount = max(0, min(count, 10_000)) }
+  }
+
+  private static func aspects(_ names: [String]) throws(TestProblem) -> [Aspect] {
+    let known = names.compactMap(Aspect.init(rawValue:))
+    guard known.count == names.count else {
+      throw TestProblem(
+        "invariant: what can be left out is \(Aspect.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return known
+  }
+}

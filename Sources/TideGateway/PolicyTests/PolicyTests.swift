@@ -1,0 +1,109 @@
+import TideCore
+import TideLua
+import TidePolicy
+
+/// `tidegate policy test`: runs the tests of a folder of policies, each in the machine, the exchange and the dialects of a real gateway.
+public struct PolicyTests {
+  public struct Options: Sendable {
+    /// Only tests whose name, or whose policy's name, contains this.
+    public var filter: String?
+    /// Of everything random.
+    public var seed: UInt64
+
+    public init(filter: String? = nil, seed: UInt64 = 1) {
+      self.filter = filter
+      self.seed = seed
+    }
+  }
+
+  private static let memoryLimit = 256 << 20
+
+  private let folder: PolicyFolder
+  private let options: Options
+  private let surroundings: RehearsalGateway.Surroundings
+
+  /// - Throws: what keeps tests from running at all.
+  public init(folder path: String, options: Options = Options()) throws(Diagnostic) {
+    try self.init(PolicyFolder(path: path), options: options)
+  }
+
+  init(_ folder: PolicyFolder, options: Options) throws(Diagnostic) {
+    self.folder = folder
+    if let problem = folder.problems.first(where: { $0.file == folder.path }) { throw problem }
+    self.options = options
+    do {
+      surroundings = try RehearsalGateway.Surroundings()
+    } catch {
+      throw error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
+    }
+    PolicyWorker.prepareThread()
+  }
+
+  /// - Parameter onFile: told of each file as soon as its tests have run.
+  public func run(onFile: (PolicyTestReport.File) -> Void = { _ in }) -> PolicyTestReport {
+    defer { surroundings.log.close() }
+    var report = PolicyTestReport()
+    for file in PolicyTestFile.find(in: folder.path) {
+      let done = run(file)
+      if done.tests.isEmpty, done.problem == nil, options.filter != nil { continue }
+      report.files.append(done)
+      onFile(done)
+    }
+    return report
+  }
+
+  private func run(_ file: PolicyTestFile) -> PolicyTestReport.File {
+    var result = PolicyTestReport.File(policy: file.policy, path: file.path)
+    let host = PolicyTestHost(source: folder.sources.first { $0.name == file.policy })
+    let machine: LuaMachine
+    let helpers: TestHelpers
+    do {
+      let source = try PolicyFolder.read(file.path)
+      machine = try LuaMachine(
+        options: LuaMachineOptions(memorySoftLimit: Self.memoryLimit, randomSeed: options.seed, patternStepLimit: 0),
+        host: host)
+      machine.setClock(nanoseconds: RehearsalClock().wallNs)
+      try host.install(on: machine)
+      let environment = try machine.makeEnvironment()
+      helpers = try TestHelpers(machine, environment)
+      _ = try machine.load(
+        source: source, chunkName: file.path, environment: environment, budgetNs: 10_000_000_000
+      ).get()
+    } catch {
+      result.problem = Self.diagnostic(error, file.path)
+      return result
+    }
+    host.declarationsEnd()
+    for declared in host.declared where isWanted(declared.name, file.policy) {
+      let began = MonotonicTime.now()
+      let run = PolicyTestRun(
+        machine: machine, host: host, helpers: helpers, folder: folder, file: file.path, seed: options.seed,
+        surroundings: surroundings)
+      let failure = run.run(declared.function)
+      machine.collect()
+      result.tests.append(
+        PolicyTestReport.Test(
+          name: declared.name, milliseconds: Double(MonotonicTime.now().nanoseconds(since: began)) / 1e6,
+          caseCount: run.caseCount,
+          failure: failure.map {
+            PolicyTestReport.Failure(
+              file: $0.file.isEmpty ? file.path : $0.file, line: $0.line, message: $0.message, traceback: $0.traceback)
+          }, output: host.takePrinted()))
+    }
+    return result
+  }
+
+  private func isWanted(_ test: String, _ policy: String) -> Bool {
+    guard let filter = options.filter else { return true }
+    return test.contains(filter) || policy.contains(filter)
+  }
+
+  private static func diagnostic(_ error: any Error, _ path: String) -> Diagnostic {
+    switch error {
+    case let failure as LuaFailure:
+      Diagnostic(file: failure.file.isEmpty ? path : failure.file, line: failure.line, message: failure.message)
+    case let diagnostic as Diagnostic: diagnostic
+    default: Diagnostic(file: path, message: "\(error)")
+    }
+  }
+}

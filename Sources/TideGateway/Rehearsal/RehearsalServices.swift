@@ -1,0 +1,40 @@
+import Synchronization
+import TidePolicy
+
+/// What policies get in a rehearsal: the gateway's digests, the rehearsal's clock and numbers, and a log that is kept instead of written.
+final class RehearsalServices: Sendable {
+  let clock: RehearsalClock
+  private let entries = Mutex<[PolicyLogEntry]>([])
+  private let seed: UInt64
+  private let numbers: Mutex<SeededNumbers>
+
+  init(clock: RehearsalClock, seed: UInt64) {
+    self.clock = clock
+    self.seed = seed
+    numbers = Mutex(SeededNumbers(seed: seed))
+  }
+
+  /// Forgets all, for another run.
+  func restart() {
+    clock.restart(elapsedNs: 0)
+    entries.withLock { $0.removeAll() }
+    numbers.withLock { $0 = SeededNumbers(seed: seed) }
+  }
+
+  /// What was logged so far, in order.
+  var log: [PolicyLogEntry] { entries.withLock { $0 } }
+
+  func log(of exchangeID: String) -> [PolicyLogEntry] {
+    entries.withLock { $0.filter { $0.exchangeID == exchangeID } }
+  }
+
+  var services: PolicyHostServices {
+    var services = PolicyHostServices.gateway(log: PolicyLogRelay())
+    services.log = { entry in self.entries.withLock { $0.append(entry) } }
+    services.now = { [clock] in clock.now }
+    services.wallClockMs = { [clock] in Double(clock.wallNs / 1_000_000) }
+    services.random = { self.numbers.withLock { $0.next() } }
+    services.scriptClockNs = { [clock] in clock.wallNs }
+    return services
+  }
+}
