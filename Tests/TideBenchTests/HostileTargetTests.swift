@@ -4,12 +4,12 @@ import TideCore
 
 @testable import TideBench
 
-/// A listener that answers whatever comes with the same bytes, then closes.
+/// A listener that answers whatever comes with the same bytes, then closes, or holds the connection.
 private final class RawTarget: Sendable {
   let port: UInt16
   private let descriptor: Int32
 
-  init(answering bytes: [UInt8]) {
+  init(answering bytes: [UInt8], thenCloses: Bool = true) {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -24,7 +24,7 @@ private final class RawTarget: Sendable {
     }
     precondition(bound, "no port to listen on")
     port = UInt16(bigEndian: address.sin_port)
-    let thread = Served(descriptor: descriptor, bytes: bytes)
+    let thread = Served(descriptor: descriptor, bytes: bytes, thenCloses: thenCloses)
     var id = pthread_t()
     pthread_create(
       &id, nil,
@@ -40,10 +40,12 @@ private final class RawTarget: Sendable {
   private final class Served: Sendable {
     let descriptor: Int32
     let bytes: [UInt8]
+    let thenCloses: Bool
 
-    init(descriptor: Int32, bytes: [UInt8]) {
+    init(descriptor: Int32, bytes: [UInt8], thenCloses: Bool) {
       self.descriptor = descriptor
       self.bytes = bytes
+      self.thenCloses = thenCloses
     }
 
     func run() {
@@ -54,7 +56,7 @@ private final class RawTarget: Sendable {
         // The request is there before the answer, so that the answer belongs to it.
         _ = recv(peer, &buffer, buffer.count, 0)
         _ = send(peer, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-        shutdown(peer, Int32(SHUT_WR))
+        if thenCloses { shutdown(peer, Int32(SHUT_WR)) }
         while recv(peer, &buffer, buffer.count, 0) > 0 {}
         close(peer)
       }
@@ -65,12 +67,14 @@ private final class RawTarget: Sendable {
 
 @Suite struct HostileTargetTests {
   /// Runs two streams against the target; what the client says of it.
-  private func verdict(on bytes: [UInt8], _ version: BenchSettings.Version) -> String {
-    let target = RawTarget(answering: bytes)
+  private func verdict(
+    on bytes: [UInt8], _ version: BenchSettings.Version, connections: Int = 2, thenCloses: Bool = true
+  ) -> String {
+    let target = RawTarget(answering: bytes, thenCloses: thenCloses)
     defer { target.stop() }
     var settings = BenchSettings(url: "http://127.0.0.1:\(target.port)")
     settings.version = version
-    settings.connections = [2]
+    settings.connections = [connections]
     settings.rampMs = 0
     settings.warmUpMs = 0
     settings.measureMs = 10
@@ -87,6 +91,8 @@ private final class RawTarget: Sendable {
   }
 
   private static let settings = frame(4, stream: 0)
+  /// The payload of a frame as large as allowed.
+  private static let blank = [UInt8](repeating: 0x20, count: FrameReader.payloadLimit)
 
   @Test(
     arguments: [
@@ -107,6 +113,32 @@ private final class RawTarget: Sendable {
       ),
       ("more padding than frame", settings + frame(0, flags: 8, [200, 0]), "padding"),
       ("a head without its priority", settings + frame(1, flags: 0x24, [0, 0]), "priority"),
+      ("data on stream 0", settings + frame(0, stream: 0, [1]), "stream 0, which was not opened"),
+      ("a head on stream 0", settings + frame(1, flags: 5, stream: 0, [0x88]), "stream 0, which was not opened"),
+      ("a reset of stream 0", settings + frame(3, stream: 0, [0, 0, 0, 8]), "stream 0, which was not opened"),
+      ("padded data on stream 0", settings + frame(0, flags: 9, stream: 0, [0, 1]), "stream 0, which was not opened"),
+      ("a stream of the target's own", settings + frame(1, flags: 4, stream: 2, [0x88]), "stream 2"),
+      ("a stream of the future", settings + frame(0, stream: 0x7FFF_FFFF, [1]), "stream 2147483647"),
+      ("a window for a stream of the future", settings + frame(8, stream: 99, [0, 0, 0, 1]), "stream 99"),
+      ("SETTINGS on a stream", frame(4, stream: 1), "connection on stream 1"),
+      ("a PING on a stream", settings + frame(6, Array(repeating: 0, count: 8)), "connection on stream 1"),
+      ("a window too large", settings + frame(8, stream: 0, [0x7F, 0xFF, 0xFF, 0xFF]), "a window of"),
+      ("a stream's window too large", settings + frame(8, [0x7F, 0xFF, 0xFF, 0xFF]), "a window of"),
+      ("an initial window too large", frame(4, stream: 0, [0, 4, 0xFF, 0xFF, 0xFF, 0xFF]), "a window of"),
+      ("data within a head", settings + frame(1, [0x88]) + frame(0, [1]), "interrupted"),
+      (
+        "a continuation of another stream", settings + frame(1, [0x88]) + frame(9, flags: 4, stream: 3, [0x88]),
+        "continuation"
+      ),
+      (
+        "a head without end", settings + frame(1, []) + (0..<17).flatMap { _ in frame(9, blank) },
+        "more than 256 KiB"
+      ),
+      (
+        "a line without end",
+        settings + frame(1, flags: 4, [0x88]) + (0..<65).flatMap { _ in frame(0, blank) } + frame(0, flags: 1),
+        "a line of the stream"
+      ),
       ("a status of nonsense", settings + frame(1, flags: 5, [0x08, 3] + Array("abc".utf8)), ""),
       (
         "a stream that ends before its marker", settings + frame(1, flags: 4, [0x88]) + frame(0, flags: 1, [0x0A]),
@@ -131,8 +163,17 @@ private final class RawTarget: Sendable {
     #expect(!said.isEmpty && said.contains(expected), "\(what): \(said)")
   }
 
+  @Test(arguments: [
+    (BenchSettings.Version.h2c, settings + frame(1, flags: 4, [0x88])),
+    (.http1, Array("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n".utf8)),
+  ])
+  func silenceIsATimeout(version: BenchSettings.Version, bytes: [UInt8]) {
+    let said = verdict(on: bytes, version, connections: 1, thenCloses: false)
+    #expect(said.contains("no token for 500 ms"), "\(said)")
+  }
+
   @Test func randomFramesNeverTrap() {
-    var generator = SystemRandomNumberGenerator()
+    var generator = SeededRandom(7541)
     for _ in 0..<40 {
       var bytes = Self.settings
       for _ in 0..<Int.random(in: 1...20, using: &generator) {

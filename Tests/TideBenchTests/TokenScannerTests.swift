@@ -49,8 +49,44 @@ import Testing
     }
   }
 
+  @Test func aLineHasALimit() {
+    let token = Array((#"data: {"choices":[{"delta":{"content":"a"}}]}"# + "\n\n").utf8)
+    func blank(_ count: Int) -> [UInt8] { [UInt8](repeating: 0x20, count: count) + [0x0A] }
+    for size in [1000, 16_384] {
+      let (all, within) = scan(token + blank(TokenScanner.lineLimit - 2 * size) + token, pieces: size)
+      #expect(all == [0, 0] && !within.isOverlong, "\(size)")
+      let (first, beyond) = scan(token + blank(TokenScanner.lineLimit + size) + token, pieces: size)
+      #expect(first == [0] && beyond.isOverlong, "\(size)")
+    }
+  }
+
+  @Test func mutatedStreamsNeverTrapAndDoNotDependOnTheCut() {
+    let valid = Array(
+      (#"data: {"choices":[{"delta":{"content":"a"}}],"due":17}"# + "\n\n"
+        + #"data: {"type":"content_block_delta","delta":{"text":"b"},"due":99999999999999999999999}"# + "\r\n\n"
+        + #"data: {"error":{}}"# + "\n\ndata: [DONE]\n\n").utf8)
+    var generator = SeededRandom(3)
+    for _ in 0..<2000 {
+      var bytes = valid
+      for _ in 0...Int.random(in: 0...4, using: &generator) {
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        switch Int.random(in: 0...2, using: &generator) {
+        case 0: bytes[place] = .random(in: 0...255, using: &generator)
+        case 1: bytes.insert(contentsOf: Array("\n\"due\":".utf8), at: place)
+        default: bytes.removeSubrange(place..<min(bytes.count, place + 9))
+        }
+        if bytes.isEmpty { bytes = valid }
+      }
+      let whole = scan(bytes, pieces: bytes.count)
+      let cut = scan(bytes, pieces: Int.random(in: 1...30, using: &generator))
+      #expect(
+        whole.due == cut.due && whole.scanner.isDone == cut.scanner.isDone
+          && whole.scanner.hasError == cut.scanner.hasError, "\(String(decoding: bytes, as: UTF8.self))")
+    }
+  }
+
   @Test func whatIsNoEventIsNoToken() {
-    var generator = SystemRandomNumberGenerator()
+    var generator = SeededRandom(12)
     for _ in 0..<500 {
       let noise = (0..<Int.random(in: 0...300, using: &generator)).map { _ in
         // Line ends and quotes are common enough here to reach the inner branches.

@@ -36,7 +36,7 @@ class BenchConnection: SocketConnection {
   var streamLimit: Int { 1 }
   /// Sends the request of `stream`. Only when there is room.
   func open(_ stream: BenchStream) {}
-  /// Gives up the request of `stream`, which has been told.
+  /// Gives up the request of `stream`, which has been told already and hears no more of it.
   func cancel(_ stream: BenchStream) {}
   /// TCP and TLS are done, the protocol is the right one.
   func begin() {}

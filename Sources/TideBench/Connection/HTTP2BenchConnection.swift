@@ -11,6 +11,10 @@ final class HTTP2BenchConnection: BenchConnection {
   private static let streamWindow = 1 << 20
   private static let connectionWindow = 16 << 20
   private static let blockLimit = 256 << 10
+  /// Answers to PING and SETTINGS that a peer may leave unread.
+  private static let outputLimit = 1 << 20
+  /// RFC 9113 section 6.9.1.
+  private static let windowLimit = 0x7fff_ffff
   private static let cancel: UInt32 = 8
 
   /// A stream that is open on the wire, at the position of its `BenchStream` on this connection; `id` is 0 when there is none.
@@ -34,6 +38,7 @@ final class HTTP2BenchConnection: BenchConnection {
   private var openCount = 0
   private var nextID: Int32 = 1
   private var announcedLimit = 100
+  private var hasSettings = false
   private var isDraining = false
   private var unreturned = 0
   private var sendWindow = 65_535
@@ -93,7 +98,9 @@ final class HTTP2BenchConnection: BenchConnection {
     while isOpen {
       switch reader.next(bytes, from: &offset) {
       case .needsMore: return
-      case .data(let id, let payload, let isEnd): receiveData(id, payload, padding: 0, isEnd: isEnd)
+      case .data(let id, let payload, let isEnd):
+        guard blockStream == 0 else { return violate("an interrupted head") }
+        receiveData(id, payload, padding: 0, isEnd: isEnd)
       case .frame(let header, let payload): receive(header, payload)
       case .tooLarge(let header): refuse(header)
       }
@@ -108,7 +115,7 @@ final class HTTP2BenchConnection: BenchConnection {
       unreturned = 0
       setNeedsFlush()
     }
-    guard let position = position(of: id) else { return }
+    guard let position = position(of: id) else { return checkWasOpen(id) }
     entries[position].unreturned &+= payload.count &+ padding
     if payload.count > 0 { entries[position].stream.receive(payload, at: owner.readAt) }
     if isEnd { return end(position) }
@@ -121,9 +128,10 @@ final class HTTP2BenchConnection: BenchConnection {
 
   @inline(__always)
   private func position(of id: Int32) -> Int? {
-    if entries[hint].id == id { return hint }
+    // Stream 0 is the connection, and the id of those that are not open.
+    if entries[hint].id == id { return id > 0 ? hint : nil }
     let next = hint &+ 1 == entries.count ? 0 : hint &+ 1
-    if entries[next].id == id {
+    if entries[next].id == id, id > 0 {
       hint = next
       return next
     }
@@ -135,6 +143,11 @@ final class HTTP2BenchConnection: BenchConnection {
   private func receive(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
     guard blockStream == 0 || header.kind == FrameHeader.Kind.continuation else {
       return violate("an interrupted head")
+    }
+    switch header.kind {
+    case FrameHeader.Kind.settings, FrameHeader.Kind.ping, FrameHeader.Kind.goaway:
+      guard header.stream == 0 else { return violate("a frame of the connection on stream \(header.stream)") }
+    default: break
     }
     switch header.kind {
     case FrameHeader.Kind.data:
@@ -151,7 +164,7 @@ final class HTTP2BenchConnection: BenchConnection {
       guard payload.count == 8 else { return violate("a PING of \(payload.count) bytes") }
       guard !header.has(FrameHeader.Flag.acknowledgement) else { return }
       FrameWriter.writePong(payload, into: &output)
-      setNeedsFlush()
+      flushAnswer()
     case FrameHeader.Kind.goaway: receiveGoaway(payload)
     case FrameHeader.Kind.windowUpdate: receiveWindowUpdate(header, payload)
     case FrameHeader.Kind.pushPromise: violate("a push that was not allowed")
@@ -187,14 +200,14 @@ final class HTTP2BenchConnection: BenchConnection {
     let id = blockStream
     blockStream = 0
     guard let status = owner.inflater.status(of: bytes) else { return violate("a head that RFC 7541 does not allow") }
-    guard let position = position(of: id) else { return }
+    guard let position = position(of: id) else { return checkWasOpen(id) }
     if status != 0 { streams[position].receive(status: status) }
     if blockEndsStream { end(position) }
   }
 
   private func receiveReset(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
     guard payload.count == 4 else { return violate("a RST_STREAM of \(payload.count) bytes") }
-    guard let position = position(of: header.stream) else { return }
+    guard let position = position(of: header.stream) else { return checkWasOpen(header.stream) }
     forget(position)
     streams[position].fail(BenchFailure(.reset, "RST_STREAM with \(Self.name(of: Self.number(payload)))"))
   }
@@ -202,23 +215,24 @@ final class HTTP2BenchConnection: BenchConnection {
   private func receiveSettings(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
     if header.has(FrameHeader.Flag.acknowledgement) { return }
     guard payload.count % 6 == 0 else { return violate("SETTINGS of \(payload.count) bytes") }
-    // No figure means no limit (RFC 9113 section 6.5.2); the hundred of before was a guess.
-    var limit = Int.max
+    // No figure in the first means no limit (RFC 9113 section 6.5.2); the hundred of before was a guess.
+    if !hasSettings { announcedLimit = .max }
+    hasSettings = true
     for start in stride(from: 0, to: payload.count, by: 6) {
       let value = Int(Self.number(UnsafeRawBufferPointer(rebasing: payload[(start + 2)..<(start + 6)])))
       switch (payload[start], payload[start + 1]) {
-      case (0, 3): limit = value
+      case (0, 3): announcedLimit = value
       case (0, 4):
+        guard value <= Self.windowLimit else { return violate("a window of \(value) bytes") }
         for position in entries.indices { entries[position].sendWindow += value - initialSendWindow }
         initialSendWindow = value
       case (0, 5): sendLimit = min(max(value, FrameReader.payloadLimit), 1 << 20)
       default: break
       }
     }
-    announcedLimit = limit
     FrameWriter.writeSettingsAcknowledgement(into: &output)
     sendBodies()
-    setNeedsFlush()
+    flushAnswer()
     if hasRoom { owner.connectionHasRoom(self) }
   }
 
@@ -227,10 +241,15 @@ final class HTTP2BenchConnection: BenchConnection {
     let count = Int(Self.number(payload) & 0x7fff_ffff)
     if header.stream == 0 {
       sendWindow += count
+      guard sendWindow <= Self.windowLimit else { return violate("a window of \(sendWindow) bytes") }
       sendBodies()
     } else if let position = position(of: header.stream) {
       entries[position].sendWindow += count
+      let window = entries[position].sendWindow
+      guard window <= Self.windowLimit else { return violate("a window of \(window) bytes") }
       sendBody(position)
+    } else {
+      checkWasOpen(header.stream)
     }
   }
 
@@ -299,6 +318,18 @@ final class HTTP2BenchConnection: BenchConnection {
   }
 
   // MARK: Faults
+
+  /// Frames of a stream that has ended may have been under way; those of one that never was may not.
+  private func checkWasOpen(_ id: Int32) {
+    if id & 1 == 0 || id >= nextID { violate("a frame of stream \(id), which was not opened") }
+  }
+
+  private func flushAnswer() {
+    guard output.byteCount <= Self.outputLimit else {
+      return violate("more PING and SETTINGS than it reads answers to")
+    }
+    setNeedsFlush()
+  }
 
   private func withoutPadding(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
     guard header.has(FrameHeader.Flag.padded) else { return payload }

@@ -47,6 +47,11 @@ final class BenchStream: StreamConsumer {
     owner.openStreams += 1
   }
 
+  /// Why no token has come for so long.
+  func whyUnheard(forMs ms: Int) -> String {
+    "no token for \(ms) ms\(scanner.isOverlong ? ", and a line of more than \(TokenScanner.lineLimit) bytes" : "")"
+  }
+
   // MARK: Events
 
   func receive(status: Int) {
@@ -90,6 +95,9 @@ final class BenchStream: StreamConsumer {
     guard isOpen else { return }
     if let refusal { return fail(BenchFailure(.status, refusal.message)) }
     guard phase == .reading else { return fail(BenchFailure(.protocol, "an answer without a status")) }
+    if scanner.isOverlong {
+      return fail(BenchFailure(.protocol, "a line of the stream has more than \(TokenScanner.lineLimit) bytes"))
+    }
     if scanner.hasError { return fail(BenchFailure(.error, "an error event came instead of the rest of the stream")) }
     if owner.isStreaming, !scanner.isDone {
       return fail(BenchFailure(.truncated, "a stream ended without its terminal marker"))

@@ -51,6 +51,8 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
   private var rampBegin = MonotonicTime.zero
   private var rampFrom = 0
   private var rampNs: UInt64 = 0
+  /// Slots whose connection the target has closed after it had served: looked at with the next tick.
+  private var closed: [Int] = []
   /// Slots to look at again, and when: lost connections, failed streams. In the order of their times.
   private var waiting: [(slot: Int, at: MonotonicTime)] = []
   private var timer = TimerToken.none
@@ -138,19 +140,21 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
   }
 
   private func retry(_ now: MonotonicTime) {
-    let due = waiting.prefix { $0.at <= now }
-    guard !due.isEmpty else { return }
-    waiting.removeFirst(due.count)
-    for (slot, _) in due where slot < slots.count {
+    var due = closed
+    closed.removeAll(keepingCapacity: true)
+    let late = waiting.prefix { $0.at <= now }
+    due += late.map(\.slot)
+    waiting.removeFirst(late.count)
+    for slot in due where slot < slots.count {
       slots[slot].isWaiting = false
       if slots[slot].connection == nil { connect(slot) } else { fill(slot) }
     }
   }
 
-  private func wait(_ slot: Int, ms: Int = retryMs) {
+  private func wait(_ slot: Int) {
     guard slot < slots.count, !slots[slot].isWaiting else { return }
     slots[slot].isWaiting = true
-    waiting.append((slot, worker.now.advanced(byMs: ms)))
+    waiting.append((slot, worker.now.advanced(byMs: Self.retryMs)))
   }
 
   /// Gives up what has been silent for too long.
@@ -165,8 +169,8 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
         continue
       }
       for stream in slot.streams where stream.isOpen && now.milliseconds(since: stream.lastSign) > settings.timeoutMs {
+        stream.fail(BenchFailure(.timeout, stream.whyUnheard(forMs: settings.timeoutMs)))
         connection.cancel(stream)
-        stream.fail(BenchFailure(.timeout, "no token for \(settings.timeoutMs) ms"))
       }
     }
   }
@@ -192,7 +196,13 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
   func connectionDidClose(_ connection: BenchConnection, failure: BenchFailure?) {
     if let failure { tally.count(failure) }
     slots[connection.slot].connection = nil
-    wait(connection.slot, ms: connection.hasServed && failure == nil ? 0 : Self.retryMs)
+    // One that waits does so for a failed stream.
+    if connection.hasServed, failure == nil, !slots[connection.slot].isWaiting {
+      slots[connection.slot].isWaiting = true
+      closed.append(connection.slot)
+    } else {
+      wait(connection.slot)
+    }
   }
 
   func streamEnded(_ stream: BenchStream, _ outcome: BenchStream.Outcome) {

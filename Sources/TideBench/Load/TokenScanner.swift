@@ -7,7 +7,10 @@ import TideCore
 /// events of a stream are alike, so each is first looked at where the one before had what is sought. Knows the streams of OpenAI's
 /// API (`content` and `text`, ended by `[DONE]`) and of Anthropic's (`text`, ended by `message_stop`).
 struct TokenScanner {
-  /// The beginning of an event that has not ended yet.
+  /// The longest line, to within one read: far above any event of an API.
+  static let lineLimit = 1 << 20
+
+  /// The beginning of a line that has not ended yet.
   private var held: [UInt8] = []
   /// Where, in the event before, the token's text began and, counted from its end, the instant it was due.
   private var textOffset = 0
@@ -16,23 +19,33 @@ struct TokenScanner {
   private(set) var isDone = false
   /// An error event was seen.
   private(set) var hasError = false
+  /// A line was longer than the limit. Nothing is read of the stream from there on.
+  private(set) var isOverlong = false
 
   /// Feeds bytes; calls `token` for each token with the instant it was due, or 0.
   @inline(__always)
   mutating func feed(_ bytes: UnsafeRawBufferPointer, _ token: (UInt64) -> Void) {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     if held.isEmpty {
+      guard !isOverlong else { return }
       let used = scan(base, bytes.count, token)
-      if used < bytes.count {
-        held.append(contentsOf: UnsafeRawBufferPointer(start: base + used, count: bytes.count - used))
-      }
+      if used < bytes.count { hold(UnsafeRawBufferPointer(start: base + used, count: bytes.count - used)) }
       return
     }
-    var joined = held
-    joined.append(contentsOf: bytes)
-    held = []
-    let used = joined.withUnsafeBytes { scan($0.baseAddress!, $0.count, token) }
+    hold(bytes)
+    // Without the end of a line there is nothing to look at, however small the pieces are.
+    guard memchr(base, 0x0A, bytes.count) != nil else { return }
+    var joined: [UInt8] = []
+    swap(&joined, &held)
+    let used = joined.withUnsafeBytes { line in line.baseAddress.map { scan($0, line.count, token) } ?? 0 }
     if used < joined.count { held = Array(joined[used...]) }
+  }
+
+  private mutating func hold(_ bytes: UnsafeRawBufferPointer) {
+    held.append(contentsOf: bytes)
+    guard held.count > Self.lineLimit else { return }
+    held = []
+    isOverlong = true
   }
 
   /// Scans whole lines and returns how many bytes they took. A blank line between two is passed in one step.

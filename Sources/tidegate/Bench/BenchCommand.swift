@@ -15,8 +15,11 @@ struct BenchCommand: ParsableCommand {
 
       Every token of `tidegate engine` carries the instant at which it was due, so that lateness counts from there, whoever was late; \
       tokens of other engines do not, and lateness is then left out. The client's own CPU time is reported too, with a warning when \
-      the client was what limited the run. It takes no more than one source address has ports for: more connections to a loopback \
-      address come from several.
+      the client was what limited the run. One source address has ports for some 28,000 connections to one target: more than half \
+      as many to a 127.0.0.x address come from several source addresses.
+
+      Failures are counted by kind: connections (not opened), statuses (other than 200), resets, truncated (ended without the \
+      terminal marker), timeouts (no token for --timeout), protocol (HTTP broken), errors (an error event).
 
       --json prints an object for each count, one a line; --output leaves results.json (the same objects in `steps`), table.md, \
       gap.svg and lateness.svg. Ctrl-C ends the run and reports what was measured.
@@ -30,6 +33,7 @@ struct BenchCommand: ParsableCommand {
       EXAMPLES
         tidegate bench --url http://127.0.0.1:8080 --api-key KEY --connections 1000 --pid gateway=$(pidof tidegate)
         tidegate bench --url http://127.0.0.1:8080 --connections 10,100,1000,5000 --seconds 20 --output measured
+        tidegate bench --url https://127.0.0.1:8443 --version http1 --connections 200
         tidegate bench --url http://127.0.0.1:8080 --kind firstToken --connections 1 --model lorem-1
         tidegate bench chart tidegate=measured envoy=other/results.json --output gap.svg
       """,
