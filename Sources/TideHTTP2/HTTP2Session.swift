@@ -242,6 +242,12 @@ public final class HTTP2Session: StreamCarrier {
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
           value: UInt32(clamping: settings.maxConcurrentStreams)))
+      // RFC 9218 instead of the tree of priorities that RFC 9113 gave up. nghttp2 then serves streams in the order in which they
+      // got something to send, each with all it has. Its scheduler of the tree counts bytes: a stream that is late has more to
+      // send, waits longer for its next turn, and stays late while others are punctual.
+      entries.append(
+        nghttp2_settings_entry(
+          settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
     case .client:
       entries.append(
         nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
