@@ -18,6 +18,8 @@ final class WorkerTimers: PolicyTimers {
     }
 
     func timerFired(kind: UInt8, now: MonotonicTime) {
+      // The owner's was the only reference: what is called must not lie in this object any more.
+      let body = body
       owner.deadlines[number] = nil
       body()
     }

@@ -129,9 +129,10 @@ final class HookWait {
   /// What waited has come: its answer is what the host function returns.
   private func goOn(_ coroutine: HookCoroutine, _ arguments: [LuaArgument]) {
     guard !isOver, let token = coroutine.token else { return }
+    // Whatever follows, there is nothing left to give up.
+    coroutine.giveUp = nil
     guard epoch == machine.epoch else { return machineLost() }
     guard budgetLeft > 0 else { return exhausted() }
-    coroutine.giveUp = nil
     coroutine.token = nil
     let (result, wish) = slice { machine.machine.resume(token, arguments: arguments, budgetNs: budgetLeft) }
     drive(coroutine, from: result, wish)
