@@ -20,7 +20,7 @@ import Testing
     try passes(
       """
       return { version = "1", api = 1,
-        on_request = function(ctx) ctx.prompt:append { role = "user", content = "briefly" } end,
+        on_request = function(ctx) ctx.prompt:append { role = "user", text = "briefly" } end,
         on_log = function(ctx) ctx:log("info", "done", { model = ctx.model }) end }
       """,
       """
