@@ -131,7 +131,7 @@ def test_h2_02_made_you_reset(gateway, engine, variant):
 @pytest.mark.parametrize("variant, payload", [
     ("increment 0", frame(WINDOW_UPDATE, 0, 1, bytes(4))), ("headers after the end", headers(1, head())),
     ("data after the end", frame(DATA, 0, 1, b"x")), ("short priority", frame(PRIORITY, 0, 1, bytes(4))),
-    ("depends on itself", frame(PRIORITY, 0, 1, b"\0\0\0\x01\x10")), ("short reset", frame(RST_STREAM, 0, 1, bytes(3))),
+    ("short reset", frame(RST_STREAM, 0, 1, bytes(3))),
     ("connection window", frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff")), ("push", frame(5, 4, 1, bytes(4) + head())),
     ("even stream", headers(2, head())), ("large frame", frame(DATA, 0, 1, bytes(16_385))),
 ], ids=lambda value: value if isinstance(value, str) else "")
@@ -245,6 +245,16 @@ def test_h2_10_empty_frames(gateway):
 
 def test_h2_11_priority_churn(gateway):
     attack(gateway, [frame(PRIORITY, 0, 2 * n + 1, b"\0\0\0\0\x10") for n in range(100_000)], ENHANCE_YOUR_CALM)
+
+
+def test_h2_11_a_stream_that_depends_on_itself(gateway):
+    """Our SETTINGS turn RFC 7540's priorities off (RFC 9218, section 2.1): what such a frame says is not looked at, only counted."""
+    itself = frame(PRIORITY, 0, 1, b"\0\0\0\x01\x10")
+    with Peer(gateway.port) as peer:
+        peer.write(itself + chat(1, "echo"))
+        peer.wait(lambda: peer.is_over(1) or peer.goaway is not None)
+        assert peer.goaway is None
+    attack(gateway, [chat(1, "slow-first-3000")] + [itself] * 100_000, ENHANCE_YOUR_CALM)
 
 
 def test_h2_12_window_updates(gateway):
