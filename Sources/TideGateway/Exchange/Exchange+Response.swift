@@ -83,17 +83,7 @@ extension Exchange {
       let before = stream.contentEventCount
       let progress = stream.receive(bytes, into: &downstream.output)
       noteTokens(stream.contentEventCount &- before)
-      switch progress {
-      case .streaming:
-        if !downstream.output.isEmpty { downstream.outputChanged() }
-        if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
-      case .complete: answerIsWhole(stream)
-      case .cut:
-        outcome = .cut
-        abandonUpstream()
-        answerIsWhole(stream)
-      case .failed(let failure): streamFailed(stream, failure)
-      }
+      advance(stream, progress)
     case .whole:
       assembly.append(contentsOf: bytes)
       upstream?.returnCredit(bytes.count)
@@ -117,6 +107,22 @@ extension Exchange {
       downstream.output.append(bytes)
       downstream.outputChanged()
       if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    }
+  }
+
+  /// Sends on what a stream has made of the last bytes, or ends the answer with it.
+  func advance(_ stream: AnswerStream, _ progress: StreamProgress) {
+    switch progress {
+    case .streaming:
+      if !downstream.output.isEmpty { downstream.outputChanged() }
+      if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+      if let lanes, lanes.hasFilters { armHoldTimer(lanes) }
+    case .complete: answerIsWhole(stream)
+    case .cut:
+      outcome = .cut
+      abandonUpstream()
+      answerIsWhole(stream)
+    case .failed(let failure): streamFailed(stream, failure)
     }
   }
 
