@@ -28,7 +28,7 @@ tide.test("a collector gets the same as JSON", function(t)
   t.eq(#r.http_calls, 1)
   local call = r.http_calls[1]
   t.eq(call.headers.authorization, "Bearer tok")
-  local line = tide.json.decode(call.body)
+  local line = call.json
   t.eq(line.user, "alice")
   t.eq(line.tokens_out, 2)
   t.eq(#line.prompt_sha256, 64)
@@ -38,7 +38,7 @@ end)
 
 tide.test("the prompt itself goes to the collector when asked for, and never to the log", function(t)
   local r = chat(t, { url = URL, prompt = "text" }, { json = {} })
-  t.eq(tide.json.decode(r.http_calls[1].body).prompt, { { role = "user", text = "What is due?" } })
+  t.eq(r.http_calls[1].json.prompt, { { role = "user", text = "What is due?" } })
   for _, value in pairs(r.logs[1].fields) do t.eq(value:find("due", 1, true), nil) end
 end)
 

@@ -59,13 +59,22 @@ tide.test("a header can tell clients apart, and the address tells those apart th
   t.eq(byAddress, { old = true, new = true })
 end)
 
-tide.test("the other model answers when one fails, unless that is not wanted", function(t)
-  local upstream = { { status = 503 }, { text = "here" } }
-  local r = halves(t):chat { model = "smart", auth = { key_id = "alice" }, upstream = upstream }
+tide.test("the other model answers when one cannot be reached, unless that is not wanted", function(t)
+  local function chat(fallback)
+    local clusters = {}
+    for i, name in ipairs { "a", "b" } do
+      clusters[i] = { name = name, endpoints = { { url = "http://" .. name .. ".test:80" } } }
+    end
+    local to = { { model = "old", cluster = "a", weight = 1 }, { model = "new", cluster = "b", weight = 1 } }
+    local g = t.gateway {
+      { use = "canary-split", config = { model = "smart", to = to, fallback = fallback } }, clusters = clusters,
+    }
+    return g:chat { model = "smart", auth = { key_id = "alice" }, upstream = { { error = "connect" }, { text = "here" } } }
+  end
+  local r = chat(true)
   t.eq(r.text, "here")
-  t.ok(r.attempts[1].model ~= r.attempts[2].model, "both attempts asked for " .. r.attempts[1].model)
-  local alone = halves(t, { fallback = false }):chat { model = "smart", auth = { key_id = "alice" }, upstream = upstream }
-  for _, attempt in ipairs(alone.attempts) do t.eq(attempt.model, r.attempts[1].model) end
+  t.ok(r.attempts[1].cluster ~= r.attempts[2].cluster, "both attempts went to " .. r.attempts[1].cluster)
+  for _, attempt in ipairs(chat(false).attempts) do t.eq(attempt.cluster, r.attempts[1].cluster) end
 end)
 
 tide.test("other models are left alone", function(t)
