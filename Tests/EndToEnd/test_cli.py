@@ -102,7 +102,6 @@ def test_a_missing_variable(tmp_path):
      r"tidegate\.yaml:6.*limit"),
     ("return { schema = { limit = { type = \"integer\", required = true } }, on_request = function() end }", "{}",
      r"limit"),
-    ("return { on_tool_call = function() end }", "{}", r"mine\.lua.*on_tool_call"),
     ("x = 1\nreturn { on_request = function() end }", "{}", r"mine\.lua:1: "),
 ])
 def test_a_wrong_policy_names_the_place(tmp_path, policy, config, said):

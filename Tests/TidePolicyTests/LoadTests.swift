@@ -34,7 +34,6 @@ import TideCore
   }
 
   @Test(arguments: [
-    ("return { on_tool_call = function() end }", "on_tool_call"),
     ("return { channels = { 'tool_args' } }", "tool_args"),
     ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
   ])

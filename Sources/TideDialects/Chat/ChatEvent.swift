@@ -52,6 +52,12 @@ struct ChatEvent {
     /// The delta carries something besides role and text.
     var hasOther = false
     var hasToolCalls = false
+    /// The array of tool calls, while `hasToolCalls`.
+    var toolCalls = 0..<0
+    /// It calls a function in the way that tool calls replaced.
+    var hasFunctionCall = false
+    /// The delta carries something besides role, text and tool calls.
+    var hasExtras = false
     /// Set when the client must not see this choice.
     var isDropped = false
   }
@@ -212,8 +218,15 @@ struct ChatEvent {
       } else {
         guard let value = scanner.skipValue() else { return }
         if textKey == .content, kind == .null { choice.nullContentStart = value.lowerBound }
-        if scanner.equals(key, "tool_calls"), kind == .array, value.count > 2 { choice.hasToolCalls = true }
         let isBlank = kind == .null || ((kind == .array || kind == .object || kind == .string) && value.count == 2)
+        if scanner.equals(key, "tool_calls"), kind == .array, value.count > 2 {
+          if choice.hasToolCalls { isAmbiguous = true }
+          choice.hasToolCalls = true
+          choice.toolCalls = value
+        } else if !isBlank {
+          choice.hasExtras = true
+          if scanner.equals(key, "function_call") { choice.hasFunctionCall = true }
+        }
         if !isBlank { choice.hasOther = true }
       }
     }

@@ -229,7 +229,7 @@ public final class ChatStream {
   }
 
   @inline(__always)
-  private static func isTerminator(_ data: UnsafeRawBufferPointer) -> Bool {
+  static func isTerminator(_ data: UnsafeRawBufferPointer) -> Bool {
     guard data.count >= 6, data.count <= 16 else { return false }
     var start = 0
     var end = data.count

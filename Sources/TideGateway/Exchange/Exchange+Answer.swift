@@ -37,7 +37,7 @@ extension Exchange {
   /// Acts on what a policy said where it may end the chain.
   func finish(with policyOutcome: PolicyOutcome) {
     switch policyOutcome {
-    case .proceed, .identity, .waiting, .cut, .retry: break
+    case .proceed, .identity, .waiting, .cut, .retry, .tool: break
     case .deny(let denial):
       outcome = .denied
       verdict = "deny"
@@ -81,6 +81,7 @@ extension Exchange {
     if context.isStreaming {
       let stream = AnswerStream(dialect, options: streamOptions())
       body = .events(stream)
+      if judgesTools { tools = ToolGate.make(dialect, scratch: worker.dialectScratch) }
       var events = ByteQueue()
       answer.writeStream(dialect, includeUsage: clientWantsUsage, into: &events)
       var headers = HeaderList()
@@ -96,7 +97,7 @@ extension Exchange {
       answer.writeBody(dialect, into: &whole)
       let headers = HeaderList([("content-type", "application/json")])
       isUpstreamComplete = true
-      if lanes != nil {
+      if lanes != nil || judgesTools {
         assembly = Array(whole.readableBytes)
         upstreamHead = ResponseHead(status: 200, headers: headers)
         body = .whole

@@ -29,14 +29,15 @@ extension Exchange {
     if isSuccess, kind == .chat {
       if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
         // Text that no policy could read must not pass (robustness, section 3).
-        guard lanes == nil else { return fail(.upstreamMalformed) }
+        guard lanes == nil, !judgesTools else { return fail(.upstreamMalformed) }
         // Nobody but the client can read it.
         body = .relay(tee: false)
         sendRelayedHead(response)
       } else if isEventStream {
         body = .events(AnswerStream(dialect, options: streamOptions()))
+        if judgesTools { tools = ToolGate.make(dialect, scratch: worker.dialectScratch) }
         sendStreamHead(response)
-      } else if lanes != nil {
+      } else if lanes != nil || judgesTools {
         body = .whole
       } else {
         body = .relay(tee: true)
@@ -94,10 +95,11 @@ extension Exchange {
     switch body {
     case .none: upstream?.returnCredit(bytes.count)
     case .events(let stream):
-      let before = stream.contentEventCount
-      let progress = stream.receive(bytes, into: &downstream.output)
-      noteTokens(stream.contentEventCount &- before)
-      follow(progress, of: stream)
+      if let tools {
+        tools.receive(bytes)
+        return judgeTools(tools, of: stream)
+      }
+      pass(bytes, to: stream)
     case .whole:
       assembly.append(contentsOf: bytes)
       upstream?.returnCredit(bytes.count)
@@ -124,6 +126,14 @@ extension Exchange {
     }
   }
 
+  @inline(__always)
+  func pass(_ bytes: UnsafeRawBufferPointer, to stream: AnswerStream) {
+    let before = stream.contentEventCount
+    let progress = stream.receive(bytes, into: &downstream.output)
+    noteTokens(stream.contentEventCount &- before)
+    follow(progress, of: stream)
+  }
+
   /// Acts on where a stream stands after some of its bytes.
   func follow(_ progress: StreamProgress, of stream: AnswerStream) {
     switch progress {
@@ -146,6 +156,7 @@ extension Exchange {
     switch body {
     case .none: finishAnswer()
     case .events(let stream):
+      if let tools, !toolsAreJudged(tools, of: stream) { return }
       switch stream.receiveEnd(into: &downstream.output) {
       case .complete, .streaming: answerIsWhole(stream)
       case .waiting: holdAnswer(stream)
@@ -156,7 +167,7 @@ extension Exchange {
         pool?.recordFailure()
         streamFailed(stream, failure)
       }
-    case .whole: judgeWholeBody()
+    case .whole: if judgesTools { judgeToolsOfBody() } else { judgeWholeBody() }
     case .relay(let tee):
       if tee, !assembly.isEmpty {
         var options = ChatStreamOptions()
@@ -175,7 +186,7 @@ extension Exchange {
     finishAnswer()
   }
 
-  private func streamFailed(_ stream: AnswerStream, _ failure: StreamFailure) {
+  func streamFailed(_ stream: AnswerStream, _ failure: StreamFailure) {
     switch failure {
     case .upstreamError: outcome = .upstreamFailed
     case .policy: outcome = .policyFailed

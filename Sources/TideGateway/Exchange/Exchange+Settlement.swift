@@ -58,6 +58,7 @@ extension Exchange {
     run.runLog()
     run.end()
     lanes = nil
+    tools = nil
     worker.settled(self, record: accessRecord(tokensIn: tokensIn))
     body = .none
   }

@@ -13,6 +13,8 @@ extension Exchange {
     /// The attempt brought no response: the failure, and whether the gateway's own rules try again.
     case attempt(LocalFailure, Bool)
     case response
+    /// A tool call of a whole answer, and what was decided about those before it.
+    case tool(ToolBody, [ToolDecision])
     /// The whole answer as it is to go out.
     case body([UInt8])
   }
@@ -35,6 +37,7 @@ extension Exchange {
 
   private func act(on decision: PolicyOutcome, _ step: Step) {
     switch (decision, step) {
+    case (.tool(let made), .tool(let body, let decisions)): judgeTools(of: body, decisions + [made])
     case (.proceed, _), (.identity, _): proceed(step)
     case (.retry(let plan), _): retry(plan, step)
     // There is no stream to cut: what was to be cut is not given out at all.
@@ -54,6 +57,7 @@ extension Exchange {
     case .unparsed: relayUnparsed()
     case .attempt(let failure, let willRetry): repeatOrFail(failure, willRetry)
     case .response: responseBegins()
+    case .tool(let body, let decisions): judgeTools(of: body, decisions + [.pass])
     case .body(let bytes): sendWholeBody(bytes)
     }
   }
@@ -65,6 +69,7 @@ extension Exchange {
       if isRequestComplete { requestIsWhole() }
       return
     }
+    if phase == .responding, let tools, case .events(let stream) = body { judgeTools(tools, of: stream) }
     guard phase == .responding else { return }
     if !held.isEmpty {
       let bytes = Array(held.readableBytes)

@@ -63,6 +63,10 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
 
   /// The text side of the policies; nil when none of them asks for text.
   var lanes: PolicyLaneProcessor?
+  /// Keeps tool calls back until policies have judged them; nil where none does, and for answers that are not streamed.
+  var tools: ToolGate?
+  /// A policy that judges a tool call of the stream waits.
+  var isJudgingTool = false
   var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0

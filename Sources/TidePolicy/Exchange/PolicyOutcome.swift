@@ -9,6 +9,8 @@ public enum PolicyOutcome: Sendable, Equatable {
   case respond(PolicyAnswer)
   /// Ends the answer well formed; from lane hooks and `on_response_end`.
   case cut(LaneCut)
+  /// What becomes of the call in hand; from `runToolCall`.
+  case tool(ToolDecision)
   /// Another attempt; from `on_upstream_error` and `on_response_start`.
   case retry(RetryPlan)
   /// A hook failed and its `failure` says this. `.deny` carries `Denial.policyFailed`; `.skip` never surfaces.

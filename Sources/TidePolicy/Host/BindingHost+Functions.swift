@@ -28,6 +28,7 @@ extension BindingHost {
     case .cut: results.append(keep(try VerdictReader.cut(PolicyValue(arguments[0].value))))
     case .identity: results.append(keep(try VerdictReader.identity(PolicyValue(arguments[0].value))))
     case .retry: results.append(keep(try VerdictReader.retry(PolicyValue(arguments[0].value))))
+    case .tool: results.append(keep(try VerdictReader.tool(PolicyValue(arguments[0].value))))
     case .sleep, .http, .all, .once: return try wait(function, arguments, &results)
     case .sharedGet:
       put(store.get(sharedSpace, try storeKey(arguments[0], "tide.shared"), now: services.now()), &results)

@@ -8,6 +8,7 @@ enum Verdict: Sendable, Equatable {
   case cut(LaneCut)
   case identity(Identity)
   case retry(RetryPlan)
+  case tool(ToolEdit)
 
   /// The function that makes it, as messages name it.
   var name: String {
@@ -17,6 +18,7 @@ enum Verdict: Sendable, Equatable {
     case .cut: "tide.cut"
     case .identity: "tide.identity"
     case .retry: "tide.retry"
+    case .tool: "tide.tool"
     }
   }
 
@@ -30,9 +32,20 @@ enum Verdict: Sendable, Equatable {
       }
     case .identity: hook == .onAuth
     case .retry: hook == .onUpstreamError || hook == .onResponseStart
+    case .tool: hook == .onToolCall
     case .cut: hook == .onToken || hook == .onSegment || hook == .filters || hook == .onResponseEnd
     }
   }
+}
+
+/// What `tide.tool` asks for: another call, or text in its place.
+struct ToolEdit: Sendable, Equatable {
+  /// Nil keeps the call's own.
+  var name: String?
+  /// JSON; nil keeps the call's own.
+  var arguments: String?
+  /// Removes the call and says this.
+  var denial: String?
 }
 
 /// What a host function refuses; the message is raised in the script.
@@ -128,6 +141,32 @@ enum VerdictReader {
       }
     }
     return .retry(plan)
+  }
+
+  static func tool(_ options: PolicyValue?) throws(HostError) -> Verdict {
+    var edit = ToolEdit()
+    for entry in try fields(options, "tide.tool", ["name", "args", "deny"]) {
+      switch entry.key {
+      case "name":
+        let name = try text(entry, "tide.tool")
+        guard !name.isEmpty else { throw HostError("tide.tool: the name must not be empty") }
+        edit.name = name
+      case "deny": edit.denial = try text(entry, "tide.tool")
+      default:
+        if let text = entry.value.text {
+          edit.arguments = text
+        } else if entry.value.entries != nil || entry.value.elements != nil {
+          edit.arguments = try JSONText.encode(entry.value, emptyIsMap: true)
+        } else {
+          throw HostError("tide.tool: args must be a table or JSON text, not \(entry.value.kind)")
+        }
+      }
+    }
+    let isChange = edit.name != nil || edit.arguments != nil
+    guard isChange != (edit.denial != nil) else {
+      throw HostError("tide.tool: give { name, args }, or { deny = a message }")
+    }
+    return .tool(edit)
   }
 
   /// A time as policies write it: milliseconds, or text such as `10s`.

@@ -5,7 +5,7 @@ import TideLua
 /// The policies of one exchange, from its head to its log line. Pinned to the generation of its worker object.
 ///
 /// Order: `begin`, `runAuth`, `fixBindings`, `runRequest`, `runRoute`, for each attempt `runUpstreamError` or
-/// `runResponseStart`, `lanes`, `runResponseEnd`, `runLog`, `end`. A phase that answers `.waiting` stopped at a hook that waits; it
+/// `runResponseStart`, `lanes`, for each tool call `runToolCall`, `runResponseEnd`, `runLog`, `end`. A phase that answers `.waiting` stopped at a hook that waits; it
 /// goes on with the next binding when the hook has ended, and `onDecision` gets what the phase decides. Owned by the exchange, on
 /// its worker.
 public final class PolicyRun {
@@ -35,6 +35,9 @@ public final class PolicyRun {
     var bindings: [Int]
     var extra: LuaValue?
     var next = 0
+    /// The call that `on_tool_call` judges, as the bindings so far have left it.
+    var call: ToolCall?
+    var isReplaced = false
   }
 
   /// What the exchange holds in one binding's machine.
@@ -91,7 +94,7 @@ public final class PolicyRun {
   public var seesText: Bool {
     active.contains { index in
       let hooks = worker.machines[index].binding.hooks
-      return hooks.contains(.onRequest) || !hooks.isDisjoint(with: .lanes)
+      return hooks.contains(.onRequest) || hooks.contains(.onToolCall) || !hooks.isDisjoint(with: .lanes)
     }
   }
 
@@ -173,6 +176,13 @@ public final class PolicyRun {
   public func runResponseStart() -> PolicyOutcome {
     guard has(.onResponseStart) else { return .proceed }
     return begin(.onResponseStart, active.reversed())
+  }
+
+  /// A tool call is whole, and the client has nothing of it yet.
+  public func runToolCall(_ call: ToolCall) -> PolicyOutcome {
+    guard has(.onToolCall) else { return .tool(.pass) }
+    chain = Chain(hook: .onToolCall, bindings: active.reversed(), extra: call.luaValue, call: call)
+    return advance()
   }
 
   /// All lanes are drained, and the finish event was not sent yet.
@@ -262,6 +272,9 @@ public final class PolicyRun {
       if case .waiting = result { return .waiting }
       if let outcome = decision(result) { return outcome }
     }
+    if let call = chain.call {
+      return .tool(chain.isReplaced ? .replace(name: call.name, arguments: call.arguments) : .pass)
+    }
     return chain.hook == .onAuth && !isAnonymous ? .deny(.unauthenticated) : .proceed
   }
 
@@ -275,6 +288,15 @@ public final class PolicyRun {
     case .verdict(.respond(let answer)): return .respond(answer)
     case .verdict(.retry(let plan)): return .retry(plan)
     case .verdict(.cut(let cut)): return .cut(cut)
+    case .verdict(.tool(let edit)):
+      if let message = edit.denial { return .tool(.deny(message: message)) }
+      if let name = edit.name { chain.call?.name = name }
+      if let arguments = edit.arguments { chain.call?.arguments = arguments }
+      chain.isReplaced = true
+      chain.extra = chain.call?.luaValue
+      return nil
+    case .failed(.deny) where chain.hook == .onToolCall: return .tool(.deny(message: ToolCall.withheld))
+    case .failed(.cut) where chain.hook == .onToolCall: return .failed(.cut)
     case .failed(.skip), .nothing, .value, .waiting: return nil
     // A credential that could not be judged is refused, and so is everything else; an answer that has begun can only be cut.
     case .failed: return chain.hook == .onResponseEnd ? .failed(.cut) : .deny(.policyFailed)
@@ -427,6 +449,12 @@ public final class PolicyRun {
         return failure("\(hook.name) returned a verdict that was made in another call")
       }
       guard verdict.isLegal(in: hook) else { return failure("\(verdict.name) cannot be returned from \(hook.name)") }
+      if case .tool(let edit) = verdict, let arguments = edit.arguments, let call = chain.call {
+        // A tool that takes JSON must get JSON; one that takes any text gets any.
+        guard ToolCall.isJSON(arguments) || !ToolCall.isJSON(call.arguments) else {
+          return failure("tide.tool: args is not valid JSON: \(arguments.prefix(80))")
+        }
+      }
       return .success(.verdict(verdict))
     case .returned(let value):
       if hook == .onRoute, case .array = value { return .success(.value(value)) }
