@@ -145,9 +145,9 @@ public struct ToolBody {
       scratch.splice(finish.lowerBound, finish.upperBound, with: "\"stop\"")
     }
     guard !messages.isEmpty else { return }
-    // The text so far, then a line for each.
+    // The text so far, then theirs: what a client of a stream has put together.
     let before = owner.text.flatMap { JSONText.string(json: body[$0]) } ?? ""
-    let text = JSONText.quoted(([before] + messages).filter { !$0.isEmpty }.joined(separator: "\n"))
+    let text = JSONText.quoted(before + messages.joined())
     if let range = owner.text {
       scratch.splice(range.lowerBound, range.upperBound, with: text)
     } else {

@@ -105,8 +105,8 @@ public class ToolGate {
     lastWasForwarded = false
   }
 
-  private func enqueue(_ event: SSEEvent) {
-    queue.append([UInt8](event.raw))
+  private func enqueue(_ event: SSEEvent, at place: Int? = nil) {
+    queue.insert([UInt8](event.raw), at: place ?? queue.count)
     note(event.raw.count)
   }
 
@@ -136,7 +136,8 @@ public class ToolGate {
   /// - Parameter event: what comes right behind the calls, and waits as well.
   final func judge(_ calls: [ToolCall], before event: SSEEvent? = nil) {
     undecided = calls
-    if let event { enqueue(event) }
+    // It came before all that waits already.
+    if let event { enqueue(event, at: 0) }
   }
 
   /// Books bytes that are kept back, or given free.

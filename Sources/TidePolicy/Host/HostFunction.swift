@@ -72,7 +72,7 @@ enum HostFunction: Int32, CaseIterable {
 /// reaches it.
 enum NotYet {
   static let functions = [
-    "tide.limit.tokens",
+    "tide.limit.tokens"
   ]
 
   /// Above all of `HostFunction`.
