@@ -19,7 +19,7 @@ scratch="$(mktemp -d)"
 declare -A pids=()
 
 finish() {
-  local status=$?
+  local status=$? name log
   trap - EXIT
   for name in "${!pids[@]}"; do
     kill "${pids[$name]}" 2>/dev/null || true
@@ -38,7 +38,7 @@ trap 'exit 130' INT TERM
 
 # until_true WHAT COMMAND...: asks until the command succeeds, for as long as only a broken program takes.
 until_true() {
-  local end=$((SECONDS + 20))
+  local end=$((SECONDS + 20)) name
   until "${@:2}"; do
     if [ "$SECONDS" -ge "$end" ]; then
       echo "waited in vain until $1" >&2
