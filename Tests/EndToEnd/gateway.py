@@ -110,9 +110,13 @@ class Engine(Program):
 
 
 class Gateway(Program):
-    """`tidegate run`, with a folder of its own that holds Config/tidegate.yaml and Plugins/."""
+    """`tidegate run`, with a folder of its own that holds Config/tidegate.yaml and Plugins/.
 
-    def __init__(self, folder, configuration, name="gateway", plugins=True, environment=None, command=(PROGRAM,)):
+    `policies` are sources by name, put beside the shipped ones.
+    """
+
+    def __init__(self, folder, configuration, name="gateway", plugins=True, policies=None, environment=None,
+                 command=(PROGRAM,)):
         self.folder = pathlib.Path(folder) / name
         self.config_path = self.folder / "Config" / "tidegate.yaml"
         self.plugins = self.folder / "Plugins"
@@ -120,6 +124,8 @@ class Gateway(Program):
         if plugins:
             shutil.copytree(ROOT / "Plugins", self.plugins)
             shutil.copy(ROOT / "Config" / "keys.yaml", self.config_path.parent)
+        for policy, text in (policies or {}).items():
+            self.policy(policy, text)
         self.write(configuration)
         super().__init__(["run", "--config", self.config_path], self.folder, name, environment, command)
         found = self.printed(r"admin on http://127\.0\.0\.1:(\d+)")

@@ -40,6 +40,14 @@ public enum AnswerStream {
     }
   }
 
+  /// Sends the text that lanes may hold no longer: `LaneProcessor.releaseTime` has come.
+  public func release(at time: MonotonicTime, into out: inout ByteQueue) -> StreamProgress {
+    switch self {
+    case .chat(let stream): stream.release(at: time, into: &out)
+    case .named(let stream): stream.release(at: time, into: &out)
+    }
+  }
+
   /// Ends the answer from outside, well formed: a limit of the gateway's own.
   public func cut(_ cut: LaneCut, into out: inout ByteQueue) {
     switch self {

@@ -29,6 +29,22 @@ extension ChatStream {
     progress = .complete
   }
 
+  /// Sends the text that lanes may hold no longer, as events of its own.
+  public func release(at time: MonotonicTime, into out: inout ByteQueue) -> StreamProgress {
+    guard !progress.isOver, lanes != nil else { return progress }
+    for lane in lanes!.lanes.indices {
+      let step = lanes!.release(lane, at: time, scratch)
+      writeEmitted(lane, into: &out)
+      if step == .fail {
+        progress = .failed(.policy)
+      } else if step == .cut {
+        finishCut(choice: lanes!.lanes[lane].id.choice, lane: lane, into: &out)
+      }
+      if progress.isOver { break }
+    }
+    return progress
+  }
+
   /// Sends the finish events that waited for the usage, once the policies have agreed.
   func releaseFinish(into out: inout ByteQueue) {
     guard options.holdFinishForUsage, !answerHasEnded else { return }

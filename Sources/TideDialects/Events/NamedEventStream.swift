@@ -206,8 +206,19 @@ public class NamedEventStream {
   /// Ends the answer well formed: what lanes hold, the cut's text, the ends of what is open, the terminal event.
   func writeCut(_ cut: LaneCut, into out: inout ByteQueue) {}
 
+  /// Sends the text that lanes may hold no longer, as events of its own.
+  func releaseLanes(at time: MonotonicTime, into out: inout ByteQueue) {}
+
   /// Writes the dialect's error event.
   func writeFailure(_ failure: StreamFailure, into out: inout ByteQueue) {}
+
+  // MARK: Held text
+
+  /// Sends the text that lanes may hold no longer: `LaneProcessor.releaseTime` has come.
+  public final func release(at time: MonotonicTime, into out: inout ByteQueue) -> StreamProgress {
+    if !progress.isOver { releaseLanes(at: time, into: &out) }
+    return progress
+  }
 
   // MARK: Ending early
 

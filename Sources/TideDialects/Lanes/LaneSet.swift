@@ -83,6 +83,15 @@ struct LaneSet<Key> {
     return run(lane, UnsafeRawBufferPointer(start: nil, count: 0), hasEscapes: false, isLast: true, scratch).step
   }
 
+  /// Lets go what a lane may hold no longer; it stands in `scratch.emitted` then.
+  mutating func release(_ lane: Int, at time: MonotonicTime, _ scratch: DialectScratch) -> LaneStep {
+    scratch.emitted.removeAll()
+    guard !lanes[lane].hasEnded else { return .proceed }
+    let step = processor.laneRelease(lanes[lane].id, at: time, into: &scratch.emitted)
+    _ = Self.validate(scratch)
+    return step
+  }
+
   /// Marks a lane as ended without asking the processor: what it holds is given up.
   mutating func abandon(_ lane: Int) { lanes[lane].hasEnded = true }
 

@@ -86,6 +86,26 @@ extension MessagesStream {
     return .proceed
   }
 
+  /// Sends the text of open blocks that may wait no longer.
+  func releaseBlocks(at time: MonotonicTime, into out: inout ByteQueue) {
+    guard lanes != nil else { return }
+    for place in blocks.indices {
+      let ordinal = blocks[place].ordinal
+      for lane in lanes!.lanes.indices where lanes!.lanes[lane].key.block == ordinal && !lanes!.lanes[lane].hasEnded {
+        let step = lanes!.release(lane, at: time, scratch)
+        let key = lanes!.lanes[lane].key.text
+        let emitted = scratch.emitted.readableBytes
+        note(place, key, came: UnsafeRawBufferPointer(start: nil, count: 0), went: emitted)
+        writeText(emitted, key, of: place, into: &out)
+        if step == .fail { return fail(.policy) }
+        if step == .cut {
+          lanes!.abandon(lane)
+          return finishCut(into: &out)
+        }
+      }
+    }
+  }
+
   /// Sends text of an open block as an event of its own, or keeps it with the block.
   func writeText(
     _ text: UnsafeRawBufferPointer, _ key: MessagesEvent.TextKey, of place: Int, into out: inout ByteQueue

@@ -107,6 +107,8 @@ public final class MessagesStream: NamedEventStream {
     super.takeTerminatorTail(event, into: &out)
   }
 
+  override func releaseLanes(at time: MonotonicTime, into out: inout ByteQueue) { releaseBlocks(at: time, into: &out) }
+
   override func writeCut(_ cut: LaneCut, into out: inout ByteQueue) { endEarly(cut, into: &out) }
 
   override func endWithoutMarker(into out: inout ByteQueue) {

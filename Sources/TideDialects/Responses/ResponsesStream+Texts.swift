@@ -147,6 +147,26 @@ extension ResponsesStream {
     return true
   }
 
+  /// Sends the text of parts that may wait no longer.
+  func releaseParts(at time: MonotonicTime, into out: inout ByteQueue) {
+    guard lanes != nil else { return }
+    for place in output.parts.indices where output.parts[place].lane >= 0 {
+      let lane = output.parts[place].lane
+      let step = lanes!.release(lane, at: time, scratch)
+      let emitted = scratch.emitted.readableBytes
+      output.parts[place].comparison.note(came: UnsafeRawBufferPointer(start: nil, count: 0), went: emitted)
+      output.append(emitted, to: place)
+      if output.parts[place].key.channel != .toolArgs { deliveredTextBytes &+= emitted.count }
+      writeUnsent(place, into: &out)
+      if step == .fail { return fail(.policy) }
+      if output.isOverLimit { return fail(.tooLarge) }
+      if step == .cut {
+        lanes!.abandon(lane)
+        return finishCut(into: &out)
+      }
+    }
+  }
+
   /// Ends a part's lane; what it releases is left in the part.
   func endLane(of part: Int) -> LaneStep {
     let lane = output.parts[part].lane

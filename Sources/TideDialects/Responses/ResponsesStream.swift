@@ -86,6 +86,8 @@ public final class ResponsesStream: NamedEventStream {
     upstreamErrorCode = ErrorShape.code(scratch.responsesEvent.error.map { slice(data, $0) } ?? data)
   }
 
+  override func releaseLanes(at time: MonotonicTime, into out: inout ByteQueue) { releaseParts(at: time, into: &out) }
+
   override func writeCut(_ cut: LaneCut, into out: inout ByteQueue) { endEarly(cut, into: &out) }
 
   override func writeFailure(_ failure: StreamFailure, into out: inout ByteQueue) { writeErrors(failure, into: &out) }

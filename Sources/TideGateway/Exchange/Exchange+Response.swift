@@ -130,6 +130,7 @@ extension Exchange {
     case .streaming:
       if !downstream.output.isEmpty { downstream.outputChanged() }
       if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+      if let lanes, lanes.hasFilters { armHoldTimer(lanes) }
     case .waiting: holdAnswer(stream)
     case .complete: answerIsWhole(stream)
     case .cut:

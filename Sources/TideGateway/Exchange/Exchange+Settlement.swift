@@ -31,6 +31,8 @@ extension Exchange {
     phase = .settled
     if let timer { worker.io.timers.cancel(timer) }
     timer = nil
+    if let holdTimer { worker.io.timers.cancel(holdTimer) }
+    holdTimer = nil
     if let upstream, !isUpstreamComplete, upstream.carrier != nil {
       if wasAnswered {
         // The engine has said its last word and only its end is under way. A reset would cost an HTTP/1.1 connection, and on a

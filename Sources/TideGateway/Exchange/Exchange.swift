@@ -107,6 +107,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
 
   // Time
   var timer: TimerToken?
+  /// Fires when text that policies hold may wait no longer.
+  var holdTimer: TimerToken?
   /// The last sign of life of whoever is expected to act next.
   var lastActivity: MonotonicTime
   var firstByteAt = MonotonicTime.zero
@@ -237,6 +239,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   }
 
   func timerFired(kind: UInt8, now: MonotonicTime) {
+    if kind == Self.holdTimerKind { return holdIsOver() }
     timer = nil
     if now < nextDeadline {
       armTimer()

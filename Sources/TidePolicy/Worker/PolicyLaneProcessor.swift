@@ -11,7 +11,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   let worker: PolicyWorker
   private let machines: [BindingMachine]
   private let wantedChannels: ChannelSet
-  private let hasFilters: Bool
+  /// Whether any text may be held for a time: the others hold for the end of a unit or of the lane.
+  public let hasFilters: Bool
   private(set) var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
   /// By machine, what its `limit` filters have counted; made with the first lane.
