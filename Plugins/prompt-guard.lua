@@ -13,7 +13,8 @@
 --
 --  Looks at the text of messages, of all roles unless `roles` says which, before any upstream is called. Bind it before
 --  policies that write into prompts: it judges what the client sent. Patterns catch what is written plainly; who means to
---  get around them will, so let them guard names and habits rather than secrets.
+--  get around them will, so let them guard names and habits rather than secrets. A request that is no chat (completions,
+--  embeddings) cannot be looked into and is refused; `when: { kind: chat }` in the binding lets those pass unseen.
 
 ---@type tide.Policy
 return {
@@ -39,7 +40,9 @@ return {
   end,
 
   on_request = function(ctx, cfg)
-    if not ctx.prompt then return nil end
+    if not ctx.prompt then
+      return tide.deny(404, { code = "not_supported", message = "Only chats are allowed here." })
+    end
     for part in ctx.prompt:each_text { roles = cfg.roles } do
       for _, rule in ipairs(cfg.rules) do
         if rule.pattern:test(part.text) then

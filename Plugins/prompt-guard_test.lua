@@ -44,6 +44,18 @@ tide.test("an answer can take the error's place, in every dialect, streamed or n
   t.invariant(r, { only = { "whole" } })
 end)
 
+tide.test("what cannot be looked into is refused, unless the binding is for chats", function(t)
+  for path, json in pairs {
+    ["/v1/completions"] = { model = "m", prompt = "nightjar" }, ["/v1/embeddings"] = { model = "m", input = "nightjar" },
+  } do
+    local r = guarded(t):chat { path = path, json = json }
+    t.eq(r.status, 404)
+    t.eq(#r.attempts, 0)
+    local g = t.gateway { { use = "prompt-guard", config = { patterns = patterns }, when = { kind = "chat" } } }
+    t.eq(#g:chat { path = path, json = json }.attempts, 1)
+  end
+end)
+
 tide.test("capitals count when ignore_case is off", function(t)
   t.eq(guarded(t, { ignore_case = false }):chat { text = "Nightjar" }.status, 200)
 end)

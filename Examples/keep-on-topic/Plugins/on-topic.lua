@@ -15,7 +15,8 @@ return {
   },
 
   on_request = function(ctx, cfg)
-    if not ctx.prompt then return nil end
+    -- Completions and embeddings cannot be looked into.
+    if not ctx.prompt then return tide.deny(404, { code = "not_supported", message = "Only chats are answered here." }) end
     for part in ctx.prompt:each_text { roles = { "user" } } do
       for word in part.text:lower():gmatch("[%w\128-\255]+") do
         for _, known in ipairs(cfg.words) do

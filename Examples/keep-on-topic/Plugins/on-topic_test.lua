@@ -25,3 +25,7 @@ tide.test("a conversation that is on topic stays so", function(t)
   }
   t.eq(#gateway(t):chat { messages = messages }.attempts, 1)
 end)
+
+tide.test("what cannot be looked into is refused", function(t)
+  t.eq(gateway(t):chat { path = "/v1/completions", json = { model = "m", prompt = "homework" } }.status, 404)
+end)

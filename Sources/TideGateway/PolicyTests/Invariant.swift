@@ -251,7 +251,12 @@ struct Invariant {
     var text = "the answer depends on how it travels\n  \(what)\n  way: \(delivery)"
     if let cut = cut(delivery) { text += "\n  cut: \(cut)" }
     text += "\n  upstream sent:" + Self.indented(sent(delivery))
-    if let client { text += "\n  client received (\(client.status)):" + Self.indented(client.received) }
+    if let client {
+      text += "\n  client received (\(client.status)):" + Self.indented(client.received)
+      for entry in result.gateway.replayLog(of: client.exchangeID) {
+        text += "\n  logged (\(entry.level.rawValue)): \(entry.message)"
+      }
+    }
     return text
   }
 

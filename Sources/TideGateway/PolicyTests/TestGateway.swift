@@ -217,6 +217,9 @@ final class TestGateway {
     return made
   }
 
+  /// What policies logged of an exchange of the last replay.
+  func replayLog(of exchangeID: String) -> [PolicyLogEntry] { first?.services.log(of: exchangeID) ?? [] }
+
   /// Runs everything up to the event at `place` again in a gateway of its own, and the chat there in another way of travelling.
   func replay(_ place: Int, _ delivery: Delivery) throws(TestProblem) -> RehearsalClient {
     let (generation, services) = try replayStart()

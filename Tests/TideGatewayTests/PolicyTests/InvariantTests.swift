@@ -42,6 +42,14 @@ import TideDialects
     #expect(cut.contains("cut: \"no s|ecret here\"") || cut.contains("|"), "\(cut)")
   }
 
+  @Test func aPolicyThatFailsInOneOfTheWaysIsQuoted() throws {
+    let said = try failure(
+      """
+      return { version = "1", api = 1, on_token = function(s, text) if #text == 1 then error("too short") end end }
+      """, "t.invariant(t.gateway { { use = 'p' } }:chat { upstream = 'well' })")
+    #expect(said.contains("logged (error): policy p: on_token failed:") && said.contains("too short"))
+  }
+
   @Test func heldBytesThatAreLostAreFound() throws {
     let said = try failure(
       """
