@@ -22,4 +22,12 @@ public enum PolicyFolderCheck {
     }
     return Report(lines: lines, diagnostics: problems)
   }
+
+  /// LuaLS annotations for a folder's policies.
+  public static func annotations(folder path: String) -> String {
+    PolicyReference.annotations(PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
+  }
+
+  /// The reference of hooks, fields and functions, as Markdown.
+  public static var reference: String { PolicyReference.markdown }
 }

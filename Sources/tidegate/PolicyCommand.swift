@@ -6,7 +6,10 @@ import TideGateway
 struct PolicyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "policy", abstract: "Work on policies.",
-    subcommands: [PolicyCheckCommand.self, PolicyTestCommand.self])
+    subcommands: [
+      PolicyNewCommand.self, PolicyCheckCommand.self, PolicyTestCommand.self, PolicyTypesCommand.self,
+      PolicyDocsCommand.self,
+    ])
 }
 
 /// `tidegate policy check`: loads every policy of a folder and says what each can do.

@@ -129,6 +129,40 @@ def test_policy_check(tmp_path):
     assert tidegate("policy", "check", tmp_path / "nowhere").returncode == 1
 
 
+def test_a_new_policy_passes_its_test(tmp_path):
+    made = tidegate("policy", "new", "my-words", folder=tmp_path)
+    assert (made.returncode, made.stderr) == (0, "")
+    tested = tidegate("policy", "test", folder=tmp_path)
+    assert tested.returncode == 0 and "passed: 1 test" in tested.stdout
+    checked = tidegate("policy", "check", folder=tmp_path)
+    assert checked.stdout.startswith("my-words 0.1.0: on_lane on_segment (auto)")
+    types = (tmp_path / "Plugins" / "_types.lua").read_text()
+    assert "---@class tide.config.my_words" in types
+    before = (tmp_path / "Plugins" / "my-words.lua").read_text()
+    again = tidegate("policy", "new", "my-words", folder=tmp_path)
+    assert again.returncode != 0 and "is there already" in again.stderr
+    assert (tmp_path / "Plugins" / "my-words.lua").read_text() == before
+    for wrong in ("../x", "Upper", "a_test", "", "_x"):
+        assert "is no name for a policy" in tidegate("policy", "new", wrong, folder=tmp_path).stderr
+
+
+def test_the_reference_is_made_from_the_tables(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- reference: begin -->\nstale words\n<!-- reference: end -->\nafter\n")
+    assert tidegate("policy", "docs", "--check", page).returncode == 1
+    assert tidegate("policy", "docs", "--write", page).returncode == 0
+    assert tidegate("policy", "docs", "--check", page).returncode == 0
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "stale words" not in text
+    for name in ("`on_tool_call`", "`prompt.messages`", "`tide.limit.take`"):
+        assert name in text
+    types = tidegate("policy", "types", ROOT / "Plugins").stdout
+    for name in ("---@class tide.Context.prompt", "---@field on_tool_call? fun(", "tide.limit.take = nil", "tide.config.word_filter"):
+        assert name in types
+    page.write_text("no markers")
+    assert "has no lines" in tidegate("policy", "docs", "--write", page).stderr
+
+
 def test_the_first_run(start, tmp_path):
     """The start-up message of the shipped configuration: what listens, the policies in force, a line that works."""
     text = (ROOT / "Config" / "tidegate.yaml").read_text()

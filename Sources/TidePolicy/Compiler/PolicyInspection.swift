@@ -29,4 +29,15 @@ extension PolicyCompiler {
     }
     return (policies, folder.problems + compiler.problems)
   }
+
+  /// The schema of each policy of a folder that can be read, by name.
+  static func schemas(_ folder: PolicyFolder, services: PolicyHostServices) -> [(name: String, schema: PolicySchema)] {
+    var compiler = PolicyCompiler(
+      services: services,
+      loadFile: { path throws(Diagnostic) in throw Diagnostic(file: path, message: "no file is read while inspecting")
+      },
+      directory: "")
+    compiler.readManifests(folder)
+    return compiler.manifests.values.sorted { $0.name < $1.name }.map { ($0.name, $0.schema) }
+  }
 }

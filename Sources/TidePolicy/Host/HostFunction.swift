@@ -58,6 +58,9 @@ enum HostFunction: Int32, CaseIterable {
     }
   }
 
+  /// Yields: legal only where a hook may wait.
+  var isWaiting: Bool { [.sleep, .http, .all, .once].contains(self) }
+
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
   var options: LuaFunctionOptions {
     switch self {
