@@ -55,7 +55,8 @@ until_true() {
 # is left in $found.
 launch() {
   local name=$1 pattern=$2
-  "${@:3}" >"$scratch/$name.log" 2>&1 </dev/null &
+  : >"$scratch/$name.log"
+  "${@:3}" >>"$scratch/$name.log" 2>&1 </dev/null &
   pids[$name]=$!
   until_true "$name says $pattern" grep -qE "$pattern" "$scratch/$name.log"
   found="$(sed -nE "s#.*$pattern.*#\1#p" "$scratch/$name.log" | head -n 1)"
