@@ -6,7 +6,7 @@ extension BindingHost {
   /// Of one exchange.
   private static let reservationsMax = 32
   /// Set aside for an answer of which nothing is known yet.
-  static let answerTokens = 64
+  static let answerTokens = 16
   private static let options = ["tokens", "per", "count", "estimate"]
 
   func reserveTokens(_ arguments: LuaArguments, _ results: inout LuaResults) throws(HostError) -> HostCallStatus {
