@@ -34,8 +34,7 @@ import TideCore
   }
 
   @Test(arguments: [
-    ("return { channels = { 'tool_args' } }", "tool_args"),
-    ("return { on_request = function() tide.limit.tokens('k') end }", "tide.limit.tokens"),
+    ("return { channels = { 'tool_args' } }", "tool_args")
   ])
   func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
     let found = messages(text)

@@ -9,7 +9,7 @@ public struct OutputLimit: Sendable {
   /// A token for four bytes, as prompts are estimated.
   public static func fourBytesAToken(_ text: UnsafeRawBufferPointer) -> Int { text.count.saturatingMultiply(250) }
 
-  public let tokensMax: Int
+  public private(set) var tokensMax: Int
   /// Thousandths of a token that may still pass.
   private var left: Int
 
@@ -20,6 +20,20 @@ public struct OutputLimit: Sendable {
 
   /// Whole tokens that have passed.
   public var tokens: Int { tokensMax - (left / 1_000) - (left % 1_000 > 0 ? 1 : 0) }
+
+  /// Whole tokens by which the limit must rise for a text to pass.
+  public func tokensMissing(for text: UnsafeRawBufferPointer, estimate: Estimate = OutputLimit.fourBytesAToken) -> Int {
+    let over = max(0, estimate(text)) - left
+    return over > 0 ? (over + 999) / 1_000 : 0
+  }
+
+  /// Lets so many tokens more pass.
+  public mutating func raise(by tokens: Int) {
+    let (sum, overflow) = tokensMax.addingReportingOverflow(max(0, tokens))
+    tokensMax = overflow ? .max : sum
+    let (room, isFull) = left.addingReportingOverflow(max(0, tokens).saturatingMultiply(1_000))
+    left = isFull ? .max : room
+  }
 
   /// Counts the next text.
   ///

@@ -181,7 +181,7 @@ extension Exchange {
   }
 
   private func answerIsWhole(_ stream: AnswerStream) {
-    usage = stream.usage
+    note(stream)
     downstream.outputChanged()
     finishAnswer()
   }
@@ -195,7 +195,7 @@ extension Exchange {
     case .malformed, .tooLarge, .truncated: outcome = .upstreamDied
     }
     if failure != .upstreamError { stream.writeError(failure, into: &downstream.output) }
-    usage = stream.usage
+    note(stream)
     abandonUpstream()
     downstream.outputChanged()
     finishAnswer()
@@ -232,7 +232,14 @@ extension Exchange {
     }
     usage = whole.usage
     context.usage = usage
+    context.usageSource = whole.usageSource
     follow(run.runResponseEnd(), .body(bytes))
+  }
+
+  /// Books what a stream has cost so far.
+  func note(_ stream: AnswerStream) {
+    usage = stream.usage
+    context.usageSource = stream.usageSource
   }
 
   /// Sends an answer that policies have seen whole.

@@ -13,7 +13,7 @@ extension Exchange {
       outcome = .clientLeft
       worker.metrics.recordCancel()
     }
-    if case .events(let stream) = body { usage = stream.usage }
+    if case .events(let stream) = body { note(stream) }
     abandonUpstream()
     settle()
   }

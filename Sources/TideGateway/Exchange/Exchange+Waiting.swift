@@ -36,6 +36,8 @@ extension Exchange {
   }
 
   private func act(on decision: PolicyOutcome, _ step: Step) {
+    // Tokens that were reserved are counted on the lanes.
+    if case .request = step, lanes == nil, kind == .chat { lanes = run.lanes }
     switch (decision, step) {
     case (.tool(let made), .tool(let body, let decisions)): judgeTools(of: body, decisions + [made])
     case (.proceed, _), (.identity, _): proceed(step)

@@ -67,6 +67,8 @@ public final class ExchangeContext {
   public var ttftMs: Double?
   /// What the exchange holds of `tide.limit.concurrent`; its run gives them back.
   var places: [SharedStore.Key] = []
+  /// What it has set aside by `tide.limit.tokens`; its run settles them.
+  var reservations: [TokenReservation] = []
   /// By binding.
   var filterStates: [Int: FilterState] = [:]
 

@@ -35,6 +35,7 @@ extension BindingHost {
     case .sharedSet, .sharedIncrement, .sharedCompareAndSet, .sharedDelete:
       return try change(function, arguments, &results)
     case .limitTake: return try take(arguments, &results)
+    case .limitTokens: return try reserveTokens(arguments, &results)
     case .limitConcurrent: return try takePlace(arguments, &results)
     case .jsonEncode: results.append(try JSONText.encode(PolicyValue(arguments[0].value)))
     case .jsonDecode:
@@ -109,6 +110,7 @@ extension BindingHost {
     case .number(let number)?: results.append(number)
     case .boolean(let flag)?: results.append(flag)
     case .bytes(let bytes)?: results.append(bytes)
+    case .ledger?: results.appendNil()
     }
   }
 

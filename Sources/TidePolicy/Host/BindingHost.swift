@@ -24,6 +24,7 @@ final class BindingHost: LuaHost {
   let store: SharedStore
   let sharedSpace: SharedStore.Space
   let limitSpace: SharedStore.Space
+  let budgetSpace: SharedStore.Space
 
   /// The hook that runs; `.onLoad` while there is none.
   var hook = HookName.onLoad
@@ -70,6 +71,7 @@ final class BindingHost: LuaHost {
     let owner = binding.share.map { "share:" + $0 } ?? "binding:" + binding.name
     sharedSpace = store.space("shared/" + owner)
     limitSpace = store.space("limit/" + owner)
+    budgetSpace = store.space("budget/" + owner)
     patterns = Self.emptyPatterns(binding)
     super.init()
   }

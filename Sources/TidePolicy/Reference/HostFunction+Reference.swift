@@ -68,6 +68,12 @@ extension HostFunction {
         "key: string, amount: integer, limit: {rate: integer, per: string|number, burst?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
         "Takes from a rate limit, exactly, over all workers.")
+    case .limitTokens:
+      usage(
+        "key: string, budget: {tokens: integer, per: string|number, count?: \"total\"|\"input\"|\"output\", estimate?: integer}",
+        "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
+        "In on_request: sets tokens aside. The gateway takes more as the answer's pass, ends the answer with `length` when none are left, and settles with the usage. `per` is a rolling duration, or hour, day or month (UTC)."
+      )
     case .limitConcurrent:
       usage(
         "key: string, maximum: integer", "{ok: boolean, remaining: integer}?, tide.Error?",

@@ -8,15 +8,20 @@ import TideCore
 /// bounded and entries expire, so that no client can make it grow; over the bound an entry near its expiry goes first. One space
 /// fills at most half.
 public final class SharedStore: Sendable {
-  public enum Value: Sendable, Equatable {
+  enum Value: Sendable, Equatable {
     case integer(Int)
     case number(Double)
     case boolean(Bool)
     case bytes([UInt8])
+    /// Of a budget of tokens; never in a space that scripts read.
+    case ledger(TokenBudget.Ledger)
 
     var byteCount: Int {
-      if case .bytes(let bytes) = self { return bytes.count }
-      return 0
+      switch self {
+      case .bytes(let bytes): bytes.count
+      case .ledger(let ledger): ledger.spent.count * 8
+      case .integer, .number, .boolean: 0
+      }
     }
   }
 
@@ -70,13 +75,13 @@ public final class SharedStore: Sendable {
 
   public var keyCount: Int { shards.reduce(0) { $0 + $1.table.withLock { $0.entries.count } } }
 
-  public func get(_ space: Space, _ key: String, now: MonotonicTime) -> Value? {
+  func get(_ space: Space, _ key: String, now: MonotonicTime) -> Value? {
     let key = Key(space: space.id, text: key)
     return shard(key).table.withLock { $0.live(key, now)?.value }
   }
 
   /// - Parameter ttlMs: nil keeps the value until it is deleted.
-  public func set(_ space: Space, _ key: String, _ value: Value, ttlMs: Int?, now: MonotonicTime) throws(StoreError) {
+  func set(_ space: Space, _ key: String, _ value: Value, ttlMs: Int?, now: MonotonicTime) throws(StoreError) {
     let key = Key(space: space.id, text: key)
     try check(key, value)
     let expiry = ttlMs.map { now.advanced(byMs: max(0, $0)) } ?? .distantFuture
@@ -85,7 +90,7 @@ public final class SharedStore: Sendable {
 
   /// Adds `amount` to a number, from 0 when it is absent, and returns the sum. A ttl is set when the entry is made, not
   /// renewed.
-  public func increment(
+  func increment(
     _ space: Space, _ key: String, by amount: Int, ttlMs: Int?, now: MonotonicTime
   ) throws(StoreError) -> Int {
     let key = Key(space: space.id, text: key)
@@ -104,7 +109,7 @@ public final class SharedStore: Sendable {
   }
 
   /// Replaces `expected` (nil: absent) by `value` (nil: removed); false when something else stands there.
-  public func compareAndSet(
+  func compareAndSet(
     _ space: Space, _ key: String, expected: Value?, _ value: Value?, ttlMs: Int?, now: MonotonicTime
   ) throws(StoreError) -> Bool {
     let key = Key(space: space.id, text: key)
@@ -147,11 +152,11 @@ public final class SharedStore: Sendable {
     return try result.get()
   }
 
-  private func check(_ key: Key, _ value: Value) throws(StoreError) {
+  func check(_ key: Key, _ value: Value) throws(StoreError) {
     guard key.text.utf8.count <= Self.keyBytesMax, value.byteCount <= Self.valueBytesMax else { throw .tooLarge }
   }
 
-  private func shard(_ key: Key) -> Shard {
+  func shard(_ key: Key) -> Shard {
     shards[Int(truncatingIfNeeded: UInt(bitPattern: key.hashValue) >> 7) & (Self.shardCount - 1)]
   }
 
@@ -160,7 +165,7 @@ public final class SharedStore: Sendable {
     var text: String
   }
 
-  private final class Shard: Sendable {
+  final class Shard: Sendable {
     let table: Mutex<StoreTable>
     init(keysMax: Int, bytesMax: Int) { table = Mutex(StoreTable(keysMax: keysMax, bytesMax: bytesMax)) }
   }

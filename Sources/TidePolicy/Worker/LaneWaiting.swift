@@ -55,7 +55,13 @@ final class LaneWaiting {
       let index = processor.indexOfLane(lane)
       if processor.lanes[index].hasEnded { return Answer(step: .proceed) }
       if isEnd { processor.noteEnded(index) }
-      let work = LaneWork(index, stages: processor.lanes[index].stages, text: [UInt8](text), isEnd: isEnd)
+      let count = processor.admit(text)
+      let admitted = [UInt8](text[..<count])
+      let work = LaneWork(index, stages: processor.lanes[index].stages, text: admitted, isEnd: isEnd)
+      if count < text.count {
+        work.isOver = true
+        work.isLast = true
+      }
       self.work = work
       return carryOn(work)
     }
@@ -125,6 +131,7 @@ final class LaneWaiting {
       guard leave(stage, work) else { break }
     }
     self.work = nil
+    if work.isOver, work.step == .proceed { work.step = processor.budgetIsEmpty() }
     if work.step != .proceed { processor.noteEnded(work.lane) }
     if work.isEnd { for stage in work.stages { stage.release() } }
     return Answer(step: work.step, bytes: work.isSilenced ? [] : work.text)
@@ -286,6 +293,8 @@ final class LaneWork {
   var place = 0
   /// What the stage at `place` gets; after the last one, what the client gets.
   var text: [UInt8]
+  /// A budget of tokens ends the answer after this.
+  var isOver = false
   /// The stage gets no more after this.
   var isLast: Bool
   /// What the stages so far have decided.

@@ -17,6 +17,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private var lastLane = 0
   /// By machine, what its `limit` filters have counted; made with the first lane.
   private var limits: [AnswerLimits?] = []
+  /// What budgets of tokens let pass; made with the first lane, too.
+  private var allowance: AnswerAllowance?
   private var decidedCut = LaneCut()
   /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
   /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
@@ -50,7 +52,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     run.processorEnded()
   }
 
-  override public var channels: ChannelSet { wantedChannels }
+  override public var channels: ChannelSet { wantedChannels.union(run.countedChannels) }
   override public var cut: LaneCut { decidedCut }
 
   // MARK: Events
@@ -60,7 +62,23 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if let waiting { return waiting.call(lane, text, isEnd: false, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
-    return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
+    guard let allowance else { return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out) }
+    let count = allowance.admit(text)
+    let isOver = count < text.count
+    let admitted = UnsafeRawBufferPointer(rebasing: text[..<count])
+    let step = flow(lanes[index].stages, 0, index, admitted, isEnd: isOver, into: &out)
+    guard isOver, step == .proceed else { return step }
+    lanes[index].hasEnded = true
+    return budgetIsEmpty()
+  }
+
+  /// How much of a text budgets let pass, where the lanes' calls may wait.
+  func admit(_ text: UnsafeRawBufferPointer) -> Int { allowance?.admit(text) ?? text.count }
+
+  /// Ends the answer because a budget of tokens is empty.
+  func budgetIsEmpty() -> LaneStep {
+    end(with: LaneCut(finishReason: "length"))
+    return .cut
   }
 
   override public func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
@@ -133,7 +151,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
       return known
     }
     // Filters are in or out of action by now.
-    if lanes.isEmpty { limits = machines.map { run.answerLimits($0) } }
+    if lanes.isEmpty {
+      limits = machines.map { run.answerLimits($0) }
+      allowance = run.answerAllowance()
+    }
     lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
     lastLane = lanes.count - 1
     return lastLane
@@ -145,6 +166,11 @@ public final class PolicyLaneProcessor: LaneProcessor {
     _ stages: [LaneStage], _ place: Int, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool,
     due: MonotonicTime? = nil, into out: inout ByteQueue
   ) -> LaneStep {
+    guard place < stages.count else {
+      // Only a budget counts the answer.
+      out.append(text)
+      return .proceed
+    }
     let stage = stages[place]
     guard place + 1 < stages.count else {
       let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)

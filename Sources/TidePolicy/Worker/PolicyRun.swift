@@ -142,13 +142,26 @@ public final class PolicyRun {
     fixBindings()
     if let processor { return processor }
     let stages = active.reversed().filter { !worker.machines[$0].binding.hooks.isDisjoint(with: .lanes) }
-    guard !stages.isEmpty || has(.onResponseEnd), !hasEnded else { return nil }
+    guard !stages.isEmpty || has(.onResponseEnd) || countsAnswer, !hasEnded else { return nil }
     let made = PolicyLaneProcessor(run: self, stages: stages)
     processor = made
     return made
   }
 
   func processorEnded() { processor = nil }
+
+  /// Whether budgets are debited as the answer's tokens pass.
+  private var countsAnswer: Bool { context.kind == .chat && context.reservations.contains { $0.count != .input } }
+
+  /// The channels whose text budgets count. Signed thinking would have to wait for its signature: its usage counts it.
+  var countedChannels: ChannelSet {
+    guard countsAnswer else { return [] }
+    return context.chat?.dialect == .anthropic ? [.text] : [.text, .reasoning, .refusal]
+  }
+
+  func answerAllowance() -> AnswerAllowance? {
+    countsAnswer ? AnswerAllowance(context, worker.stores, worker.blueprint.services) : nil
+  }
 
   func filterState(_ machine: BindingMachine) -> FilterState {
     context.filterStates[machine.binding.index] ?? FilterState()
@@ -243,10 +256,32 @@ public final class PolicyRun {
     candidates = []
   }
 
-  /// Gives back what the exchange holds of `tide.limit.concurrent`, however it ended.
+  /// Gives back what the exchange holds of `tide.limit`, however it ended.
   private func releasePlaces() {
     for key in context.places { worker.stores.concurrency.release(key) }
     context.places.removeAll()
+    if !context.reservations.isEmpty { settleReservations() }
+  }
+
+  /// Makes the budgets agree with the exchange's usage. An answer whose usage nobody knows costs what was reserved for it, and an exchange
+  /// that no engine answered costs nothing.
+  private func settleReservations() {
+    let services = worker.blueprint.services
+    let moment = TokenBudget.Moment(monotonic: services.now(), wallMs: Int(services.wallClockMs()))
+    let isAnswered = context.response.map { $0.source == .upstream && $0.status < 400 } ?? false
+    for reservation in context.reservations {
+      let cost = context.usage.map(reservation.cost) ?? (isAnswered ? reservation.taken : 0)
+      do throws(SharedStore.StoreError) {
+        try worker.stores.settle(
+          reservation.debits, cost: cost, of: reservation.key, reservation.budget, at: moment)
+      } catch {
+        services.log(
+          PolicyLogEntry(
+            level: .error, binding: "", exchangeID: context.id,
+            message: "\(cost) tokens could not be booked: \(error.message)"))
+      }
+    }
+    context.reservations = []
   }
 
   private func release(_ slot: Slot, _ machine: BindingMachine) {

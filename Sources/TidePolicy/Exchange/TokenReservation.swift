@@ -1,0 +1,35 @@
+import TideDialects
+
+/// What one exchange has set aside of one budget of tokens.
+struct TokenReservation {
+  /// Which of an exchange's tokens a budget counts.
+  enum Count: String, CaseIterable {
+    case total, input, output
+  }
+
+  let key: SharedStore.Key
+  let budget: TokenBudget
+  let count: Count
+  /// What the prompt has of it: the rest is the answer's.
+  let promptTokens: Int
+  var debits: [TokenBudget.Debit]
+
+  var taken: Int { debits.reduce(0) { $0 + $1.tokens } }
+
+  /// Tokens that a usage costs here.
+  func cost(_ usage: TokenUsage) -> Int {
+    switch count {
+    case .total: max(0, usage.prompt) + max(0, usage.completion)
+    case .input: max(0, usage.prompt)
+    case .output: max(0, usage.completion)
+    }
+  }
+
+  mutating func add(_ debit: TokenBudget.Debit) {
+    if let last = debits.indices.last, debits[last].slot == debit.slot {
+      debits[last].tokens += debit.tokens
+    } else {
+      debits.append(debit)
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import TideCore
+import TideDialects
+
+/// What an answer may still cost the budgets that its exchange reserves from, over all lanes.
+///
+/// It counts what the engine says, before any policy changes it, and estimates tokens as `limit` filters do: an answer ends at the
+/// same character however it was cut and whether it was streamed or not. The reservation comes first; from then on each budget is
+/// debited in steps.
+final class AnswerAllowance {
+  /// Tokens that a budget is debited by at once: fewer locks, and at most so many are set aside that nobody uses.
+  static let step = 64
+
+  private let context: ExchangeContext
+  private let stores: SharedStore
+  private let services: PolicyHostServices
+  private var entries: [Entry]
+
+  private struct Entry {
+    /// In the exchange's reservations.
+    var place: Int
+    var limit: OutputLimit
+  }
+
+  /// - Returns: nil when no budget counts the answer.
+  init?(_ context: ExchangeContext, _ stores: SharedStore, _ services: PolicyHostServices) {
+    self.context = context
+    self.stores = stores
+    self.services = services
+    entries = context.reservations.indices.filter { context.reservations[$0].count != .input }.map { place in
+      let reservation = context.reservations[place]
+      return Entry(
+        place: place, limit: OutputLimit(tokensMax: reservation.taken - reservation.promptTokens))
+    }
+    if entries.isEmpty { return nil }
+  }
+
+  /// Takes the next text of any lane.
+  ///
+  /// - Returns: how many bytes of it may pass; fewer than all when a budget is empty and the answer ends there.
+  func admit(_ text: UnsafeRawBufferPointer) -> Int {
+    var count = text.count
+    for index in entries.indices {
+      let piece = UnsafeRawBufferPointer(rebasing: text[..<count])
+      let missing = entries[index].limit.tokensMissing(for: piece)
+      if missing > 0 { take(missing, index) }
+      count = entries[index].limit.admit(piece).byteCount
+    }
+    return count
+  }
+
+  private func take(_ missing: Int, _ index: Int) {
+    let place = entries[index].place
+    let reservation = context.reservations[place]
+    let moment = TokenBudget.Moment(monotonic: services.now(), wallMs: Int(services.wallClockMs()))
+    do throws(SharedStore.StoreError) {
+      let decision = try stores.take(
+        max(missing, Self.step), atLeast: 1, from: reservation.key, reservation.budget, at: moment)
+      guard let debit = decision.debit else { return }
+      context.reservations[place].add(debit)
+      entries[index].limit.raise(by: debit.tokens)
+    } catch {
+      // A store that is full keeps no books: the answer ends as if the budget were empty.
+    }
+  }
+}
