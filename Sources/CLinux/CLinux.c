@@ -51,6 +51,9 @@ int clinux_join_thread(uintptr_t thread) { return pthread_join((pthread_t)thread
 
 void clinux_detach_thread(uintptr_t thread) { pthread_detach((pthread_t)thread); }
 
+// On Linux, 0 is the thread, not the process.
+void clinux_lower_priority(int niceness) { setpriority(PRIO_PROCESS, 0, niceness); }
+
 static _Thread_local void *current_worker;
 
 void *clinux_current_worker(void) { return current_worker; }

@@ -28,6 +28,8 @@ extension ConfigurationPrinter {
         "plugins",
         .object([
           ("folder", configuration.plugins.folder.map { .text($0) }), ("auto", .flag(configuration.plugins.auto)),
+          ("require_tests", .flag(configuration.plugins.requiresTests)),
+          ("test_timeout", .duration(configuration.plugins.testTimeoutMs)),
         ])
       ),
       ("policies", .list(configuration.policies.map { node($0, written) })),

@@ -52,6 +52,10 @@ public struct PluginsConfiguration: Sendable, Equatable {
   public var folder: String?
   /// Whether files that say `auto = true` are bound.
   public var auto: Bool
+  /// Whether a generation must pass the tests of the policies that it binds.
+  public var requiresTests = false
+  /// What those tests may take together.
+  public var testTimeoutMs = 60_000
 }
 
 /// Where shared state of policies lives.

@@ -17,7 +17,8 @@ public enum ConfigurationCheck {
       configPath: configPath, environment: environment, services: .gateway(log: PolicyLogRelay()))
     switch builder.check() {
     case .failure(let failure): return Report(diagnostics: failure.diagnostics, isValid: false, summary: "")
-    case .success(let (loaded, blueprint)):
+    case .success(let checked):
+      let (loaded, blueprint) = (checked.loaded, checked.blueprint)
       if let problem = builder.checkTLS(loaded.configuration) {
         return Report(diagnostics: [problem], isValid: false, summary: "")
       }
@@ -29,6 +30,7 @@ public enum ConfigurationCheck {
         diagnostics: loaded.warnings, isValid: true,
         summary:
           "\(loaded.source): valid; \(counts); policies: \(policies.isEmpty ? "none" : policies.joined(separator: ", "))"
+          + (checked.testCount.map { "; tests passed: \($0)" } ?? "")
       )
     }
   }

@@ -62,7 +62,8 @@ public final class Gateway {
   private func start() throws {
     let relay = PolicyLogRelay()
     builder = GenerationBuilder(
-      configPath: options.configPath, environment: options.environment, services: .gateway(log: relay))
+      configPath: options.configPath, environment: options.environment, services: .gateway(log: relay),
+      interrupt: signals.descriptor)
     let built: GenerationBuilder.Built
     switch builder.build() {
     case .success(let value): built = value
@@ -251,7 +252,8 @@ public final class Gateway {
         worker.io.post { [local = locals[worker.index]] _ in worker.adopt(local.value) }
       }
       state.activated(built.generation, source: built.loaded.source)
-      log.notice("generation \(built.generation.number) is active")
+      let tests = built.testCount.map { ", tests of its policies passed: \($0)" } ?? ""
+      log.notice("generation \(built.generation.number) is active\(tests)")
     }
   }
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import pathlib
 import re
 
 import httpx
@@ -176,6 +177,79 @@ def test_the_last_of_many_edits_wins(start, engine):
         gateway.policy("edited", POLICY % f"edit{number}")
         ask(gateway)
     until(lambda: ask(gateway) == "the edit39 is in", "the last edit acts")
+
+
+SHOUT_TEST = """tide.test("the tide is loud", function(t)
+  t.eq(t.gateway { { use = "shout" } }:chat { upstream = "the tide" }.text, "the %s")
+end)
+"""
+
+
+def test_required_tests_decide(start, engine):
+    gateway = start(configuration(engine.url, plugins={"require_tests": True, "test_timeout": "20s"}))
+    gateway.policy("shout_test", SHOUT_TEST % "TIDE")
+    gateway.policy("shout", POLICY % "TIDE")
+    until(lambda: ask(gateway) == "the TIDE is in", "the policy that passes its test acts")
+    assert "tests of its policies passed: 1" in gateway.text
+    generation = gateway.generation
+
+    # A policy that its test refutes: the old one goes on answering, and everybody can see why.
+    failures = gateway.metric("tidegate_reload_failures_total")
+    gateway.policy("shout", POLICY % "SEA")
+    error, = gateway.refusal()["errors"]
+    assert (error["file"], error["line"]) == (str(gateway.plugins / "shout_test.lua"), 2)
+    assert error["message"].startswith("test 'the tide is loud' failed: ")
+    assert gateway.metric("tidegate_reload_failures_total") > failures
+    assert re.search(r"reload refused: \S*shout_test\.lua:2: error: test 'the tide is loud' failed", gateway.text)
+    assert (ask(gateway), gateway.generation) == ("the TIDE is in", generation)
+
+    # Mended by the test, this time.
+    gateway.policy("shout_test", SHOUT_TEST % "SEA")
+    gateway.next_generation(generation)
+    assert ask(gateway) == "the SEA is in"
+    assert gateway.policies["reload_failure"] is None
+
+    # None at all says what to write.
+    (gateway.plugins / "shout_test.lua").unlink()
+    error, = gateway.refusal()["errors"]
+    assert error["message"].startswith("the policy shout has no tests") and error["hint"].endswith("shout_test.lua")
+    assert ask(gateway) == "the SEA is in"
+
+
+def test_a_test_without_end_holds_up_nothing(start, engine):
+    gateway = start(configuration(engine.url, plugins={"require_tests": True, "test_timeout": "1h"}))
+    gateway.policy("shout_test", 'tide.test("it ends", function(t) while true do end end)')
+    gateway.policy("shout", POLICY % "TIDE")
+    # The tests' own thread, by the name that the system knows it by.
+    tasks = pathlib.Path(f"/proc/{gateway.process.pid}/task")
+    until(lambda: any(task.read_text() == "tide-tests\n" for task in tasks.glob("*/comm")), "the test runs")
+    assert ask(gateway) == "the tide is in"
+    # Nor need anybody wait who wants the gateway to end.
+    gateway.signal(TERMINATE)
+    assert gateway.wait() == 0
+
+
+def test_start_and_check_ask_for_tests_too(start, engine, tmp_path):
+    plugins = tmp_path / "Plugins"
+    plugins.mkdir()
+    (plugins / "shout.lua").write_text(POLICY % "TIDE")
+    (plugins / "shout_test.lua").write_text(SHOUT_TEST % "SEA")
+    config = tmp_path / "tidegate.yaml"
+    settings = configuration(engine.url, plugins={"folder": str(plugins), "require_tests": True})
+    config.write_text(json.dumps(settings))
+    for command in ("run", "check"):
+        program = Program([command, "--config", config], tmp_path, command)
+        try:
+            assert program.wait() == 1
+            assert f"{plugins}/shout_test.lua:2: error: test 'the tide is loud' failed" in program.text, program.text
+        finally:
+            program.stop()
+    (plugins / "shout_test.lua").write_text(SHOUT_TEST % "TIDE")
+    program = Program(["check", "--config", config], tmp_path, "check-again")
+    try:
+        assert program.wait() == 0 and "tests passed: 1" in program.text, program.text
+    finally:
+        program.stop()
 
 
 def test_reload_under_running_streams(start):

@@ -108,9 +108,8 @@ struct ConfigurationErrorTests {
     ("models: [ { id: a, targets: [] } ]", "1:29 `targets` of a model is empty"),
     ("models: [ { id: a, targets: [ {} ] } ]", "1:31 a target needs a `cluster`"),
     ("models: [ { id: a, cluster: engine }, { id: a, cluster: engine } ]", "1:45 two models have the id `a`"),
-    (
-      "plugins: { require_tests: true }", "1:27 `require_tests: true` is not supported by this version of tidegate"
-    ),
+    ("plugins: { require_tests: 1 }", "1:27 `require_tests` of `plugins` must be true or false, not a number"),
+    ("plugins: { test_timeout: 2h }", "1:26 `test_timeout` of `plugins` must lie between 1ms and 1h, not 2h"),
     ("plugins: { folder: nowhere }", "1:20 `folder` of `plugins`: no such folder: /"),
     ("policies: [ {} ]", "1:13 a policy needs a `use`"),
     ("policies: [ { use: a, config: 1 } ]", "1:31 `config` of a policy must be a map, not a number"),

@@ -39,7 +39,8 @@ enum SampleConfiguration {
     plugins:
       folder: ../Plugins
       auto: false
-      require_tests: false
+      require_tests: true
+      test_timeout: 90s
     policies:
       - use: api-keys
         config: { keys: keys.yaml }

@@ -31,6 +31,8 @@ void clinux_reset_on_close(int descriptor);
 int clinux_start_thread(const char *name, size_t stack_size, void *(*body)(void *), void *argument, uintptr_t *thread);
 int clinux_join_thread(uintptr_t thread);
 void clinux_detach_thread(uintptr_t thread);
+// Makes the calling thread alone nicer to the others.
+void clinux_lower_priority(int niceness);
 
 // The worker of the calling thread, or NULL.
 void *clinux_current_worker(void);

@@ -10,6 +10,7 @@ struct Invariant {
 
   private let result: TestResult
   private let options: InvariantOptions
+  private let deadline: TestDeadline
   private let reference: ReceivedAnswer
   private(set) var caseCount = 0
   /// Answers that were read before, by dialect and bytes: most cuts change nothing.
@@ -22,9 +23,10 @@ struct Invariant {
     var bytes: [UInt8]
   }
 
-  init(_ result: TestResult, _ options: InvariantOptions) {
+  init(_ result: TestResult, _ options: InvariantOptions, _ deadline: TestDeadline) {
     self.result = result
     self.options = options
+    self.deadline = deadline
     reference = result.answer
   }
 
@@ -161,6 +163,7 @@ struct Invariant {
   // MARK: One run
 
   private mutating func check(_ delivery: Delivery) throws(TestProblem) {
+    if deadline.hasPassed { throw deadline.problem }
     caseCount += 1
     let client = try result.gateway.replay(result.place, delivery)
     let answer = read(client, delivery)

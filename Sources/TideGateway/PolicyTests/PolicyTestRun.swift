@@ -4,8 +4,6 @@ import TidePolicy
 
 /// One test that runs, with everything it started: its clock, its gateways, and the Lua coroutines that wait for them.
 final class PolicyTestRun {
-  private static let budgetNs: UInt64 = 60_000_000_000
-
   private let machine: LuaMachine
   private let host: PolicyTestHost
   private let helpers: TestHelpers
@@ -13,6 +11,7 @@ final class PolicyTestRun {
   private let file: String
   private let seed: UInt64
   private let surroundings: RehearsalGateway.Surroundings
+  private let deadline: TestDeadline
   private let services: RehearsalServices
   private var gateways: [TestGateway] = []
   /// What went wrong in a function that answers calls of `tide.http`.
@@ -24,7 +23,7 @@ final class PolicyTestRun {
 
   init(
     machine: LuaMachine, host: PolicyTestHost, helpers: TestHelpers, folder: PolicyFolder, file: String, seed: UInt64,
-    surroundings: RehearsalGateway.Surroundings
+    surroundings: RehearsalGateway.Surroundings, deadline: TestDeadline
   ) {
     self.machine = machine
     self.host = host
@@ -34,6 +33,7 @@ final class PolicyTestRun {
     self.seed = seed
     services = RehearsalServices(clock: RehearsalClock(), seed: seed)
     self.surroundings = surroundings
+    self.deadline = deadline
   }
 
   /// - Returns: what it failed with; nil when it passed.
@@ -41,13 +41,14 @@ final class PolicyTestRun {
     defer { host.testEnds() }
     guard var failure = finish([{ [self] in start(helpers.run, function, nil) }])[0] else { return nil }
     if host.raised.hasPrefix(failure.message) { failure.message = host.raised }
+    if failure.kind == .timeAbort, deadline.hasPassed { failure.message = deadline.problem.message }
     return failure
   }
 
   private func start(_ run: LuaFunction, _ function: LuaFunction, _ index: Int?) -> LuaOutcome {
     var arguments: [LuaArgument] = [.reference(function.reference)]
     if let index { arguments.append(.integer(Int64(index))) }
-    return machine.call(run, arguments: arguments, budgetNs: Self.budgetNs, mode: .coroutine)
+    return machine.call(run, arguments: arguments, budgetNs: deadline.callNs, mode: .coroutine)
   }
 
   // MARK: Coroutines
@@ -70,6 +71,10 @@ final class PolicyTestRun {
       failures[index] = proceed(start(), index, &waiting)
     }
     while !waiting.isEmpty {
+      if deadline.hasPassed {
+        for one in waiting { failures[one.index] = stop(one.token) }
+        return failures
+      }
       if let done = waiting.firstIndex(where: { $0.client.isOver }) {
         let one = waiting.remove(at: done)
         one.gateway.live.settle()
@@ -78,11 +83,17 @@ final class PolicyTestRun {
         let one = waiting.removeFirst()
         failures[one.index] = proceed(
           machine.resume(
-            one.token, raising: "the exchange does not end: nobody has anything left to do", budgetNs: Self.budgetNs),
+            one.token, raising: "the exchange does not end: nobody has anything left to do", budgetNs: deadline.callNs),
           one.index, &waiting)
       }
     }
     return failures
+  }
+
+  /// Ends a coroutine that the deadline left waiting, so that it cannot wait again.
+  private func stop(_ token: LuaToken) -> LuaFailure {
+    machine.cancel(token)
+    return LuaFailure(kind: .timeAbort, message: deadline.problem.message)
   }
 
   private func goOn(_ one: Waiting) -> LuaOutcome {
@@ -93,15 +104,15 @@ final class PolicyTestRun {
     }
     if let problem {
       host.raised = problem
-      return machine.resume(one.token, raising: problem, budgetNs: Self.budgetNs)
+      return machine.resume(one.token, raising: problem, budgetNs: deadline.callNs)
     }
     let result = TestResult(one.gateway, one.chat, one.place, one.client)
-    return machine.resume(one.token, arguments: [.object(host.handle(result))], budgetNs: Self.budgetNs)
+    return machine.resume(one.token, arguments: [.object(host.handle(result))], budgetNs: deadline.callNs)
   }
 
   /// What a function of the test answers to a call of `tide.http`. Between turns' steps, when no Lua stands on the stack.
   private func reply(of function: LuaFunction, to call: RehearsalCall) -> UpstreamReply {
-    let outcome = machine.call(function, arguments: [.value(call.value.luaValue)], budgetNs: Self.budgetNs)
+    let outcome = machine.call(function, arguments: [.value(call.value.luaValue)], budgetNs: deadline.callNs)
     do throws(TestProblem) {
       switch outcome {
       case .returned(let value): return try UpstreamReply(value, "the answer to \(call.method) \(call.url)")
@@ -144,6 +155,7 @@ final class PolicyTestRun {
       case .yielded(let token):
         guard let operation = host.operation else { preconditionFailure("a test waits for nothing") }
         host.operation = nil
+        if deadline.hasPassed { return stop(token) }
         do throws(TestProblem) {
           if case .chat(let gateway, let value) = operation {
             let chat = try ChatCase(value) { [unowned self] in reply(of: $0, to: $1) }
@@ -153,10 +165,10 @@ final class PolicyTestRun {
             return nil
           }
           let value = try perform(operation)
-          outcome = machine.resume(token, arguments: [value], budgetNs: Self.budgetNs)
+          outcome = machine.resume(token, arguments: [value], budgetNs: deadline.callNs)
         } catch {
           host.raised = error.message
-          outcome = machine.resume(token, raising: error.message, budgetNs: Self.budgetNs)
+          outcome = machine.resume(token, raising: error.message, budgetNs: deadline.callNs)
         }
       }
     }
@@ -183,7 +195,7 @@ final class PolicyTestRun {
         throw TestProblem("expected an error that matches \"\(pattern)\"\n  but came \(text)")
       }
       return .value(.text(text))
-    case .advance(let ms): advance(ms)
+    case .advance(let ms): try advance(ms)
     case .reload(let name, let source):
       guard gateways.contains(where: { $0.policyNames.contains(name) }) else {
         throw TestProblem("reload: no gateway of this test has the policy \(name)")
@@ -195,7 +207,7 @@ final class PolicyTestRun {
       }
       if let failure = finish(starts).compactMap(\.self).first { throw TestProblem(failure.description) }
     case .invariant(let result, let options):
-      var invariant = Invariant(result, options)
+      var invariant = Invariant(result, options, deadline)
       defer { caseCount += invariant.caseCount }
       try invariant.check()
     }
@@ -203,7 +215,7 @@ final class PolicyTestRun {
   }
 
   private func matches(_ text: LuaArgument, _ pattern: LuaArgument) throws(TestProblem) -> Bool {
-    switch machine.call(helpers.find, arguments: [text, pattern], budgetNs: Self.budgetNs) {
+    switch machine.call(helpers.find, arguments: [text, pattern], budgetNs: deadline.callNs) {
     case .returned(let found): return found.booleanValue == true
     case .failed(let failure): throw TestProblem(failure.message)
     case .yielded: return false
@@ -211,9 +223,10 @@ final class PolicyTestRun {
   }
 
   /// Moves the clock, stopping wherever something is due.
-  private func advance(_ ms: Int) {
+  private func advance(_ ms: Int) throws(TestProblem) {
     let goal = services.clock.now.advanced(byMs: ms)
     while true {
+      if deadline.hasPassed { throw deadline.problem }
       let next = min(gateways.map(\.live.nextDeadline).min() ?? .distantFuture, goal)
       services.clock.advance(to: next)
       for gateway in gateways {

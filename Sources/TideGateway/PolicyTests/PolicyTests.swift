@@ -9,6 +9,9 @@ public struct PolicyTests {
     public var filter: String?
     /// Of everything random.
     public var seed: UInt64
+    /// Only tests that stand beside these policies.
+    var policies: Set<String>?
+    var deadline = TestDeadline()
 
     public init(filter: String? = nil, seed: UInt64 = 1) {
       self.filter = filter
@@ -43,11 +46,13 @@ public struct PolicyTests {
   public func run(onFile: (PolicyTestReport.File) -> Void = { _ in }) -> PolicyTestReport {
     defer { surroundings.log.close() }
     var report = PolicyTestReport()
-    for file in PolicyTestFile.find(in: folder.path) {
+    for file in PolicyTestFile.find(in: folder.path) where options.policies?.contains(file.policy) ?? true {
       let done = run(file)
       if done.tests.isEmpty, done.problem == nil, options.filter != nil { continue }
       report.files.append(done)
       onFile(done)
+      // Whoever was stopped says so, once.
+      if options.deadline.hasPassed, report.failureCount > 0 { break }
     }
     return report
   }
@@ -67,7 +72,8 @@ public struct PolicyTests {
       let environment = try machine.makeEnvironment()
       helpers = try TestHelpers(machine, environment)
       _ = try machine.load(
-        source: source, chunkName: file.path, environment: environment, budgetNs: 10_000_000_000
+        source: source, chunkName: file.path, environment: environment,
+        budgetNs: min(10_000_000_000, options.deadline.callNs)
       ).get()
     } catch {
       result.problem = Self.diagnostic(error, file.path)
@@ -75,10 +81,17 @@ public struct PolicyTests {
     }
     host.declarationsEnd()
     for declared in host.declared where isWanted(declared.name, file.policy) {
+      guard !options.deadline.hasPassed else {
+        if result.tests.last?.failure == nil {
+          result.problem = Diagnostic(
+            file: file.path, message: "\(options.deadline.problem.message), and '\(declared.name)' was yet to run")
+        }
+        break
+      }
       let began = MonotonicTime.now()
       let run = PolicyTestRun(
         machine: machine, host: host, helpers: helpers, folder: folder, file: file.path, seed: options.seed,
-        surroundings: surroundings)
+        surroundings: surroundings, deadline: options.deadline)
       let failure = run.run(declared.function)
       machine.collect()
       result.tests.append(

@@ -18,6 +18,9 @@ final class GenerationBuilder {
   private var fetchTLS: TLSClientContext?
   /// What the last configuration that could be read consisted of.
   private var knownFiles: [String] = []
+  let requiredTests = RequiredTests()
+  /// Readable when a run of tests is not worth waiting for any more.
+  private let interrupt: Int32?
 
   private struct EngineKey: Hashable {
     var cluster: String
@@ -25,10 +28,19 @@ final class GenerationBuilder {
     var intervalMs: Int
   }
 
+  /// What a generation is made of.
+  struct Checked {
+    var loaded: LoadedConfiguration
+    var blueprint: PolicyBlueprint
+    /// Tests of its policies that passed; nil where none are required.
+    var testCount: Int?
+  }
+
   /// A generation with what came along on the way to it.
   struct Built {
     var generation: Generation
     var loaded: LoadedConfiguration
+    var testCount: Int?
   }
 
   struct Failure: Error {
@@ -38,14 +50,18 @@ final class GenerationBuilder {
     var folder: String?
   }
 
-  init(configPath: String?, environment: [String: String], services: PolicyHostServices) {
+  /// - Parameter interrupt: a descriptor that is readable when the builder should not be waited for any more.
+  init(
+    configPath: String?, environment: [String: String], services: PolicyHostServices, interrupt: Int32? = nil
+  ) {
     self.configPath = configPath
     self.environment = environment
     self.services = services
+    self.interrupt = interrupt
   }
 
   /// Reads and checks everything that `run` would, without opening a port or starting an engine.
-  func check() -> Result<(LoadedConfiguration, PolicyBlueprint), Failure> {
+  func check() -> Result<Checked, Failure> {
     let loaded: LoadedConfiguration
     switch load() {
     case .success(let value): loaded = value
@@ -55,19 +71,20 @@ final class GenerationBuilder {
       return .failure(Failure(diagnostics: failure.diagnostics, files: Array(files), folder: nil))
     }
     knownFiles = loaded.files
-    switch compile(loaded) {
-    case .success(let blueprint): return .success((loaded, blueprint))
-    case .failure(let failure):
-      return .failure(
-        Failure(
-          diagnostics: failure.diagnostics, files: loaded.files,
-          folder: loaded.configuration.plugins.folder))
-    }
+    let plugins = loaded.configuration.plugins
+    let folder = plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder()
+    return compile(loaded, folder).flatMap { blueprint -> Result<Checked, PolicyLoadFailure> in
+      guard plugins.requiresTests else { return .success(Checked(loaded: loaded, blueprint: blueprint)) }
+      return requiredTests.pass(
+        folder, blueprint.descriptions, limitMs: plugins.testTimeoutMs, interrupt: interrupt
+      ).map { Checked(loaded: loaded, blueprint: blueprint, testCount: $0) }
+    }.mapError { Failure(diagnostics: $0.diagnostics, files: loaded.files, folder: plugins.folder) }
   }
 
   /// Builds the next generation.
   func build() -> Result<Built, Failure> {
-    check().flatMap { loaded, blueprint in
+    check().flatMap { checked in
+      let (loaded, blueprint) = (checked.loaded, checked.blueprint)
       let configuration = loaded.configuration
       var clusters: [String: Cluster] = [:]
       do {
@@ -85,7 +102,7 @@ final class GenerationBuilder {
         number: nextNumber, configuration: configuration, policies: blueprint, clusters: clusters,
         fetchTLS: fetchTLS)
       nextNumber += 1
-      return .success(Built(generation: generation, loaded: loaded))
+      return .success(Built(generation: generation, loaded: loaded, testCount: checked.testCount))
     }
   }
 
@@ -116,12 +133,13 @@ final class GenerationBuilder {
     return ConfigurationLoader.loadDefault(environment: environment)
   }
 
-  private func compile(_ loaded: LoadedConfiguration) -> Result<PolicyBlueprint, PolicyLoadFailure> {
+  private func compile(
+    _ loaded: LoadedConfiguration, _ folder: PolicyFolder
+  ) -> Result<PolicyBlueprint, PolicyLoadFailure> {
     let configuration = loaded.configuration
     let routes = configuration.routes
     return PolicyCompiler.compile(
-      folder: configuration.plugins.folder.map { PolicyFolder(path: $0) } ?? PolicyFolder(),
-      bindings: configuration.policies,
+      folder: folder, bindings: configuration.policies,
       routeBindings: Dictionary(routes.map { ($0.name, $0.policies) }, uniquingKeysWith: { first, _ in first }),
       without: Dictionary(routes.map { ($0.name, Set($0.without)) }, uniquingKeysWith: { first, _ in first }),
       anonymousRoutes: Set(routes.filter(\.anonymous).map(\.name)), auto: configuration.plugins.auto,

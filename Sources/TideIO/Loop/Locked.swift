@@ -1,15 +1,15 @@
 import Glibc
 
-/// A value behind a lock, for the two places where threads meet: a mailbox and the resolver's queue.
+/// A value behind a lock, for the few places where threads meet, such as a mailbox.
 ///
 /// On pthread's mutex, which the thread sanitizer knows; `Synchronization.Mutex` looks like a race to it.
 ///
 /// Unchecked Sendable: the value is reached under the lock only.
-final class Locked<Value>: @unchecked Sendable {
+public final class Locked<Value>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private var value: Value
 
-  init(_ value: Value) {
+  public init(_ value: Value) {
     self.value = value
     mutex = .allocate(capacity: 1)
     mutex.initialize(to: pthread_mutex_t())
@@ -21,7 +21,7 @@ final class Locked<Value>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func withLock<R>(_ body: (inout Value) -> R) -> R {
+  public func withLock<R>(_ body: (inout Value) -> R) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return body(&value)

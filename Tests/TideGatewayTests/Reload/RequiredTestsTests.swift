@@ -1,0 +1,132 @@
+import Glibc
+import TideCore
+import Testing
+
+@testable import TideGateway
+
+/// `require_tests`: a generation whose policies do not pass their tests is not built.
+@Suite struct RequiredTestsTests {
+  private static let policy = "return { version = '1', api = 1, on_token = function(s, text) return text:upper() end }"
+
+  /// A test of the policy `p`, which calls itself "it shouts" and expects `text`.
+  private static func test(_ text: String) -> String {
+    "tide.test('it shouts', function(t)\n  t.eq(t.gateway { { use = 'p' } }:chat { upstream = 'hi' }.text, '\(text)')\nend)\n"
+  }
+
+  /// A folder with a configuration that binds `p`, and the builder that reads it.
+  private final class Project {
+    let files: PolicyTestFolder
+    let builder: GenerationBuilder
+
+    init(_ files: [String: String], plugins: String = "", interrupt: Int32? = nil) {
+      let folder = PolicyTestFolder(files)
+      self.files = folder
+      folder.write(
+        "tidegate.yaml",
+        """
+        plugins: { folder: "\(folder.path)", auto: false, require_tests: true\(plugins.isEmpty ? "" : ", " + plugins) }
+        clusters: [ { name: c, endpoints: [ { url: "http://127.0.0.1:9" } ] } ]
+        routes: [ { name: r, cluster: c } ]
+        policies: [ { use: p } ]
+        """)
+      builder = GenerationBuilder(
+        configPath: folder.path + "/tidegate.yaml", environment: [:], services: .gateway(log: PolicyLogRelay()),
+        interrupt: interrupt)
+    }
+
+    /// How many tests the generation passed.
+    func pass() throws -> Int? { try builder.build().get().testCount }
+
+    /// What refuses the generation, its files by their names alone.
+    func problems() throws -> [String] {
+      switch builder.build() {
+      case .success:
+        Issue.record("the generation was built")
+        return []
+      case .failure(let failure):
+        return failure.diagnostics.map { "\($0)".replacing(files.path + "/", with: "") }
+      }
+    }
+  }
+
+  @Test func passingTestsLetTheGenerationThrough() throws {
+    let project = Project(["p.lua": Self.policy, "p_test.lua": Self.test("HI")])
+    #expect(try project.pass() == 1)
+  }
+
+  @Test func aFailingTestRefusesTheGenerationWithItsNameAndPlace() throws {
+    let project = Project(["p.lua": Self.policy, "p_test.lua": Self.test("hi")])
+    let problems = try project.problems()
+    #expect(problems.count == 1)
+    #expect(problems.first?.hasPrefix("p_test.lua:2: error: test 'it shouts' failed: ") == true, "\(problems)")
+    // The number that the refused one would have had is the next one's.
+    project.files.write("p_test.lua", Self.test("HI"))
+    let built = try project.builder.build().get()
+    #expect(built.generation.number == 1)
+  }
+
+  @Test func aPolicyWithoutTestsIsRefused() throws {
+    let message = "the policy p has no tests, and `require_tests` of `plugins` asks for them (write p_test.lua)"
+    #expect(try Project(["p.lua": Self.policy]).problems() == ["p.lua: error: \(message)"])
+    let empty = try Project(["p.lua": Self.policy, "p_test.lua": "-- later\n"]).problems()
+    #expect(empty.count == 1 && empty[0].hasPrefix("p_test.lua: error: declares no test"))
+  }
+
+  @Test func aTestFileThatDoesNotLoadIsRefusedWhereItIsWrong() throws {
+    let problems = try Project(["p.lua": Self.policy, "p_test.lua": "\n\ntide.tst()\n"]).problems()
+    #expect(problems.count == 1 && problems[0].hasPrefix("p_test.lua:3: error: "), "\(problems)")
+  }
+
+  /// What another file of the folder does wrong concerns nobody as long as it is not bound.
+  @Test func onlyBoundPoliciesAreTested() throws {
+    let project = Project([
+      "p.lua": Self.policy, "p_test.lua": Self.test("HI"), "other.lua": Self.policy, "other_test.lua": "error('no')",
+    ])
+    #expect(try project.pass() == 1)
+  }
+
+  @Test func whatPassedIsTestedAgainOnlyWhenItChanged() throws {
+    let project = Project(["p.lua": Self.policy, "p_test.lua": Self.test("HI")])
+    let tests = project.builder.requiredTests
+    #expect(try project.pass() == 1)
+    #expect(try project.pass() == 1)
+    #expect(tests.runCount == 1)
+    project.files.write("p.lua", Self.policy + "\n")
+    #expect(try project.pass() == 1)
+    #expect(tests.runCount == 2)
+    project.files.write("p_test.lua", Self.test("hi"))
+    #expect(try project.problems().count == 1)
+    #expect(try project.problems().count == 1)
+    #expect(tests.runCount == 4)
+    project.files.write("p_test.lua", "")
+    #expect(try project.problems().count == 1)
+  }
+
+  @Test(arguments: [
+    "while true do end", "while true do pcall(function() while true do end end) end",
+    "while true do t.gateway { { use = 'p' } }:chat {} end", "while true do pcall(t.advance, '1h') end",
+    "local g = t.gateway { { use = 'p' } } while true do pcall(g.chat, g, {}) end",
+    "local r = t.gateway { { use = 'p' } }:chat {} while true do t.invariant(r) end",
+    "while true do t.raises(function() t.advance('1ms') error('x') end) end",
+    "t.concurrent(2, function() while true do t.advance('1ms') end end)",
+  ])
+  func aTestWithoutEndIsStopped(_ body: String) throws {
+    let test = "tide.test('it ends', function(t)\n  \(body)\nend)\n"
+    let project = Project(["p.lua": Self.policy, "p_test.lua": test], plugins: "test_timeout: 100ms")
+    let problems = try project.problems()
+    #expect(problems.count == 1)
+    #expect(problems.first?.contains("'it ends'") == true, "\(problems)")
+    #expect(problems.first?.contains("may take 100 ms") == true, "\(problems)")
+  }
+
+  @Test func nobodyWaitsForTestsOnceTheyAreInterrupted() throws {
+    var ends: [Int32] = [0, 0]
+    #expect(pipe(&ends) == 0)
+    defer { for end in ends { close(end) } }
+    let test = "tide.test('it ends', function(t) while true do end end)\n"
+    let project = Project(["p.lua": Self.policy, "p_test.lua": test], plugins: "test_timeout: 5s", interrupt: ends[0])
+    _ = write(ends[1], "x", 1)
+    let problems = try project.problems()
+    #expect(problems.count == 1 && problems[0].contains("a signal broke off the policies' tests"), "\(problems)")
+  }
+}
