@@ -11,6 +11,8 @@ extension HTTP2Session {
   private static let smallestCut = 512
   private static let frameHeaderByteCount = 9
   static let maxDataByteCount = 16_384
+  /// Streams that nghttp2 is told of in one go: its order among them is its own.
+  private static let scheduledAtOnce = 16
 
   /// Writes as much as there is and `buffer` (1 KiB at least) takes. 0 when nothing can go out now.
   ///
@@ -24,7 +26,8 @@ extension HTTP2Session {
     outCount = 0
     ranOutOfRoom = false
     depth += 1
-    let result = nghttp2_session_send(session)
+    var result = nghttp2_session_send(session)
+    while result == 0, !ranOutOfRoom, scheduleNext(session) { result = nghttp2_session_send(session) }
     depth -= 1
     outBase = nil
     outCapacity = 0
@@ -72,11 +75,26 @@ extension HTTP2Session {
         // nghttp2 would send an empty DATA frame first; the trailers alone say it all.
         stream.flags.insert(.isLocalEnded)
         submitTrailers(stream)
-      } else {
+      } else if live.count == 1 {
         nghttp2_session_resume_data(session, stream.id)
+      } else {
+        unscheduled.append(stream)
       }
     }
     owner.codecNeedsFlush()
+  }
+
+  /// Tells nghttp2 of the streams that have waited longest; false when none waits.
+  private func scheduleNext(_ session: OpaquePointer) -> Bool {
+    var count = 0
+    while count < Self.scheduledAtOnce, let stream = unscheduled.popFirst() {
+      // One that was reset meanwhile is known to nobody any more.
+      guard stream.carrier != nil, !stream.flags.contains(.isAborted) else { continue }
+      stream.flags.remove(.hasHadTurn)
+      nghttp2_session_resume_data(session, stream.id)
+      count += 1
+    }
+    return count > 0
   }
 
   func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
@@ -156,8 +174,16 @@ extension HTTP2Session {
     let available = stream.output.byteCount
     if available == 0, stream.outputEnd == .open {
       stream.isOutputDeferred = true
+      stream.flags.remove(.hasHadTurn)
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
+    // A frame each: who has more waits behind those who have had none.
+    if stream.flags.contains(.hasHadTurn), !unscheduled.isEmpty {
+      stream.flags.remove(.hasHadTurn)
+      unscheduled.append(stream)
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    stream.flags.insert(.hasHadTurn)
     let room = max(outCapacity &- outCount &- Self.frameHeaderByteCount, Self.smallestCut)
     let count = min(available, limit, room, Self.maxDataByteCount)
     flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue

@@ -56,6 +56,11 @@ public final class HTTP2Session: StreamCarrier {
   var ranOutOfRoom = false
   /// Streams that the current `produce` took bytes from; `live` or `closed` holds them.
   var taken: ContiguousArray<Unmanaged<HTTPStream>> = []
+  /// Streams that have something to send and that nghttp2 has not been told of yet.
+  ///
+  /// Of those that it knows it serves the oldest first, always: on a connection that takes less than there is, the youngest would
+  /// starve. It is told of a few at a time, in the order in which they got something to send.
+  var unscheduled = StreamQueue()
   /// Streams that were closed inside nghttp2, held until it is left.
   var closed: ContiguousArray<HTTPStream> = []
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
@@ -242,9 +247,9 @@ public final class HTTP2Session: StreamCarrier {
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
           value: UInt32(clamping: settings.maxConcurrentStreams)))
-      // RFC 9218 instead of the tree of priorities that RFC 9113 gave up. nghttp2 then serves streams in the order in which they
-      // got something to send, each with all it has. Its scheduler of the tree counts bytes: a stream that is late has more to
-      // send, waits longer for its next turn, and stays late while others are punctual.
+      // RFC 9218 instead of the tree of priorities that RFC 9113 gave up. nghttp2 then serves a stream with all it has before the
+      // next one (`unscheduled` sees to the order). Its scheduler of the tree counts bytes: a stream that is late has more to send,
+      // waits longer for its next turn, and stays late while others are punctual.
       entries.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))

@@ -22,6 +22,8 @@ struct StreamFlags: OptionSet {
   static let isGlitchCounted = StreamFlags(rawValue: 1 << 7)
   /// An empty DATA frame was let pass; the next one is a glitch.
   static let hadEmptyData = StreamFlags(rawValue: 1 << 8)
+  /// A DATA frame of its has left since it was scheduled.
+  static let hasHadTurn = StreamFlags(rawValue: 1 << 9)
 
   /// Interim responses are counted in the top byte.
   static let interimUnit: UInt32 = 1 << 24

@@ -302,3 +302,65 @@ import Testing
     #expect(client.closes == [.finished])
   }
 }
+
+/// Who is served when a connection takes less than there is to send.
+@Suite struct FairnessTests {
+  @Test("On a connection that is always full, no stream waits for ever")
+  func youngestIsServed() throws {
+    let side = Side.greetedServer(settings: [(4, 1 << 24)])
+    side.feed((0..<40).map { Frame.get(2 * $0 + 1) })
+    side.feed([Frame.windowUpdate(0, 1 << 24)])
+    let streams = side.requests.map(\.stream)
+    #expect(streams.count == 40)
+    for stream in streams { stream.send(ResponseHead(status: 200), endStream: false) }
+    _ = side.output()
+    var buffer = [UInt8](repeating: 0, count: 4_096)
+    for _ in 0..<200 {
+      // Each has a token more in every turn; the connection takes a tenth of that.
+      for stream in streams {
+        stream.output.append([UInt8](repeating: 7, count: 1_000))
+        stream.outputChanged()
+      }
+      _ = buffer.withUnsafeMutableBytes { side.session.produce(into: $0, now: side.now) }
+    }
+    let taken = streams.map { Int($0.takenByteCount) }
+    #expect(taken.allSatisfy { $0 > 0 }, "bytes of each stream: \(taken)")
+  }
+
+  @Test("Streams leave in the order in which they got something to send")
+  func order() throws {
+    let side = Side.greetedServer()
+    side.feed((0..<64).map { Frame.get(2 * $0 + 1) })
+    let streams = side.requests.map(\.stream)
+    for stream in streams { stream.send(ResponseHead(status: 200), endStream: false) }
+    _ = side.output()
+    for stream in streams.reversed() {
+      stream.output.append("token")
+      stream.outputChanged()
+    }
+    let order = side.frames().filter { $0.type == 0 }.map(\.stream)
+    #expect(order.count == 64)
+    // Within a batch the order is nghttp2's.
+    for (place, stream) in order.enumerated() { #expect(abs((127 - stream) / 2 - place) < 16) }
+  }
+
+  @Test("A stream that is reset while it waits for its turn is passed over")
+  func resetWhileWaiting() throws {
+    let side = Side.greetedServer()
+    side.feed((0..<8).map { Frame.get(2 * $0 + 1) })
+    let streams = side.requests.map(\.stream)
+    for stream in streams { stream.send(ResponseHead(status: 200), endStream: false) }
+    _ = side.output()
+    for stream in streams {
+      stream.output.append("token")
+      stream.outputChanged()
+    }
+    side.feed([Frame.reset(3)])
+    streams[2].reset(.cancelled)
+    streams[7].end()
+    let frames = side.frames()
+    #expect(Set(frames.filter { $0.type == 0 }.map(\.stream)) == [1, 7, 9, 11, 13, 15])
+    #expect(frames.contains { $0.type == 3 && $0.stream == 5 })
+    #expect(side.closes.isEmpty && streams[1].carrier == nil)
+  }
+}
