@@ -61,7 +61,7 @@ def test_coverage_says_what_no_test_runs(tmp_path):
     (folder / "other.lua").write_text(
         "return {\n  version = '1', api = 1,\n  on_token = function(s, text)\n    return text\n  end,\n}\n")
     plain = run(folder)
-    assert plain.returncode == 0 and "coverage" not in plain.stdout
+    assert plain.returncode == 0 and "coverage: " not in plain.stdout
     done = run(folder, "--coverage")
     assert done.returncode == 0
     assert f"{folder}/hide.lua" in done.stdout and "100.0 %  1 of 1" in done.stdout
