@@ -247,7 +247,7 @@ static int32_t resume(tide_machine *machine, request *r, uint64_t budget_ns, uin
   }
   lua_State *coroutine = machine->coroutines[r->slot].L;
   machine->in_coroutine = true;
-  if (machine->counted) lua_sethook(coroutine, lua_gethook(L), LUA_MASKCOUNT, 1000);
+  if (machine->hooked) tide_hook_healthy(machine, coroutine);
   atomic_store(&machine->running, coroutine);
   if (atomic_load(&machine->abort) != REASON_NONE) tide_arm(machine, REASON_NONE);
   int results = 0;

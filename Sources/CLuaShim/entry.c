@@ -16,11 +16,9 @@ void tide_arm(tide_machine *machine, int reason) {
   if (running) lua_sethook(running, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
-static void disarm(tide_machine *machine, lua_State *L) {
-  if (machine->counted)
-    lua_sethook(L, on_hook, LUA_MASKCOUNT, COUNT_INTERVAL);
-  else
-    lua_sethook(L, NULL, 0, 0);
+void tide_hook_healthy(tide_machine *machine, lua_State *L) {
+  int mask = (machine->counted || machine->measured ? LUA_MASKCOUNT : 0) | (machine->lines ? LUA_MASKLINE : 0);
+  lua_sethook(L, mask ? on_hook : NULL, mask, machine->measured ? 1 : COUNT_INTERVAL);
 }
 
 /// A soft limit reached by garbage alone is no reason to stop: collects once or twice before it gives up.
@@ -31,7 +29,7 @@ static bool rescued(tide_machine *machine, lua_State *L) {
   machine->base = machine->used;
   if (machine->used > machine->soft - machine->soft / 4) return false;
   atomic_store(&machine->abort, REASON_NONE);
-  disarm(machine, L);
+  tide_hook_healthy(machine, L);
   return true;
 }
 
@@ -67,8 +65,11 @@ void tide_poll(lua_State *L, tide_machine *machine) {
 }
 
 static void on_hook(lua_State *L, lua_Debug *record) {
-  (void)record;
   tide_machine *machine = machine_of(L);
+  if (record->event == LUA_HOOKCOUNT)
+    machine->cost.instructions++;
+  else if (record->event == LUA_HOOKLINE && machine->lines)
+    tide_lines_note(machine->lines, L, record);
   if (tide_machine_stopping(machine)) raise_abort(L, machine);
 }
 
@@ -222,9 +223,10 @@ static bool enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns, 
     // Nothing but this thread and its signal handler, which the guard keeps quiet until it is entered, looks at it.
     atomic_store_explicit(&machine->abort, REASON_NONE, memory_order_relaxed);
     machine->begun_ns = timed ? tide_now_ns(CLOCK_MONOTONIC) : 0;
-    if (machine->counted) {
-      machine->deadline_ns = tide_now_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
-      lua_sethook(L, on_hook, LUA_MASKCOUNT, COUNT_INTERVAL);
+    if (machine->hooked) {
+      if (machine->counted) machine->deadline_ns = tide_now_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
+      machine->entered_used = machine->used;
+      tide_hook_healthy(machine, L);
     }
   }
   atomic_store_explicit(&machine->running, L, memory_order_release);
@@ -261,7 +263,11 @@ int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status) {
   machine->in_host = frame->outer_running != NULL;
   if (--machine->depth == 0) {
     // The guard is left: no signal aims at this call any more, so what is cleared stays cleared.
-    if (lua_gethook(machine->L)) lua_sethook(machine->L, NULL, 0, 0);
+    if (lua_gethook(machine->L)) {
+      lua_sethook(machine->L, NULL, 0, 0);
+      if (machine->hooked && machine->used > machine->entered_used)
+        machine->cost.bytes += machine->used - machine->entered_used;
+    }
     atomic_store_explicit(&machine->abort, REASON_NONE, memory_order_relaxed);
     if (machine->begun_ns) machine->elapsed_ns = tide_now_ns(CLOCK_MONOTONIC) - machine->begun_ns;
   } else if (reason != REASON_NONE) {
@@ -310,7 +316,7 @@ tide_machine *tide_machine_new(const tide_options *options, tide_host host) {
   machine->hard = options->memory_hard;
   machine->block = options->block_limit;
   machine->step_limit = options->step_limit;
-  machine->counted = options->counted;
+  machine->counted = machine->hooked = options->counted;
   machine->host = host;
   machine->L = lua_newstate(allocate, machine);
   if (!machine->L) {
@@ -348,6 +354,7 @@ void tide_machine_free(tide_machine *machine) {
 }
 
 size_t tide_machine_bytes(const tide_machine *machine) { return machine->used; }
+const tide_cost *tide_machine_cost(const tide_machine *machine) { return &machine->cost; }
 bool tide_machine_poisoned(const tide_machine *machine) { return machine->poisoned; }
 const tide_failure *tide_machine_failure(const tide_machine *machine) { return &machine->failure; }
 uint64_t tide_machine_elapsed_ns(const tide_machine *machine) { return machine->elapsed_ns; }
@@ -360,6 +367,12 @@ int32_t tide_machine_reference_capacity(const tide_machine *machine) { return ma
 void tide_machine_set_memory(tide_machine *machine, size_t soft, size_t hard) {
   machine->soft = soft;
   machine->hard = hard;
+}
+
+void tide_machine_observe(tide_machine *machine, bool measured, tide_lines *lines) {
+  machine->measured = measured;
+  machine->lines = lines;
+  machine->hooked = machine->counted || measured || lines;
 }
 
 void tide_machine_seed(tide_machine *machine, uint64_t seed) {

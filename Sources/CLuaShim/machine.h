@@ -57,6 +57,9 @@ struct tide_machine {
   bool poisoned;
   bool in_host;
   bool counted;
+  /// Healthy entries run under a hook, too: the machine is counted, measured, or notes its lines.
+  bool hooked;
+  bool measured;
   /// The next coroutine that goes on raises its one argument.
   bool raises;
   tide_guard *guard;
@@ -68,6 +71,9 @@ struct tide_machine {
 
   uint64_t steps, step_limit;
   uint64_t deadline_ns;  // counted mode, thread CPU time
+  tide_cost cost;        // measured mode
+  size_t entered_used;   // where the present entry began
+  tide_lines *lines;     // owned by whoever reads them; NULL for most
   uint64_t begun_ns, elapsed_ns;  // begun_ns is 0 in calls for text
   uint64_t wall_clock_ns;
   uint64_t random[4];
@@ -113,6 +119,8 @@ int tide_protected(tide_machine *machine, lua_State *L, lua_CFunction body, void
 void tide_note_failure(tide_machine *machine, lua_State *L, int error_index);
 /// Stops the entry: sets the sticky reason and arms the hook on what runs. Safe in a signal handler.
 void tide_arm(tide_machine *machine, int reason);
+/// Puts the machine's hook for healthy entries on a Lua thread, or takes any hook away.
+void tide_hook_healthy(tide_machine *machine, lua_State *L);
 /// Raises if the entry must end. To be polled by whatever loops in C.
 void tide_poll(lua_State *L, tide_machine *machine);
 /// Counts matching or looping steps and polls now and then.
@@ -120,6 +128,9 @@ static inline void tide_step(lua_State *L, tide_machine *machine) {
   if ((++machine->steps & 63) == 0) tide_poll(L, machine);
 }
 int32_t tide_new_reference(lua_State *L, tide_machine *machine);
+
+// lines.c
+void tide_lines_note(tide_lines *lines, lua_State *L, lua_Debug *record);
 
 // values.c
 void tide_encode(lua_State *L, tide_machine *machine, int index, tide_buffer *into);

@@ -28,6 +28,6 @@ public enum PolicyFolderCheck {
     PolicyReference.annotations(PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
   }
 
-  /// The reference of hooks, fields and functions, as Markdown.
-  public static var reference: String { PolicyReference.markdown }
+  /// The reference of hooks, fields and functions, and of what tests may ask of a case's cost, as Markdown.
+  public static var reference: String { PolicyReference.markdown + "\n" + TestBudget.markdown }
 }

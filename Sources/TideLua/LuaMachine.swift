@@ -7,6 +7,8 @@ import CLuaShim
 public final class LuaMachine {
   let raw: OpaquePointer
   let host: LuaHost
+  /// Kept for as long as the machine writes in it.
+  private let lines: LuaLineRecord?
 
   /// Makes a state with the sandbox in place and nothing registered.
   ///
@@ -21,6 +23,8 @@ public final class LuaMachine {
     }
     self.raw = raw
     self.host = host
+    lines = options.observation?.lines
+    if let observation = options.observation { tide_machine_observe(raw, observation.isMeasured, lines?.raw) }
     tide_machine_set_context(raw, Unmanaged.passUnretained(self).toOpaque())
     host.machine = self
   }
@@ -37,6 +41,11 @@ public final class LuaMachine {
   public var referenceCapacity: Int { Int(tide_machine_reference_capacity(raw)) }
   /// Whether the call that runs is over its budget: a host function that takes long asks now and then, and returns.
   public var isStopping: Bool { tide_machine_stopping(raw) }
+  /// What its calls have cost so far; only of a machine that is measured.
+  public var cost: LuaCost {
+    let cost = tide_machine_cost(raw)!.pointee
+    return LuaCost(instructions: Int(clamping: cost.instructions), bytes: Int(clamping: cost.bytes))
+  }
   /// How long the last call took that was timed, or the last call for text that failed; see `LuaFailure.elapsedNs`.
   public var lastCallNs: UInt64 { tide_machine_elapsed_ns(raw) }
 

@@ -17,11 +17,13 @@ public struct LuaMachineOptions: Sendable {
   public var mode: Mode
   /// Matching steps that the patterns of one call may take; 0 leaves it to the time budget.
   public var patternStepLimit: UInt64
+  /// Nil, for machines that serve.
+  public var observation: LuaObservation?
 
   public init(
     memorySoftLimit: Int = 4 << 20, memoryHardLimit: Int? = nil, singleBlockLimit: Int = 4 << 20,
     randomSeed: UInt64 = 0,
-    mode: Mode = .watchdog, patternStepLimit: UInt64 = 5_000_000
+    mode: Mode = .watchdog, patternStepLimit: UInt64 = 5_000_000, observation: LuaObservation? = nil
   ) {
     self.memorySoftLimit = memorySoftLimit
     self.memoryHardLimit = memoryHardLimit ?? max(memorySoftLimit &* 4, 32 << 20)
@@ -29,5 +31,6 @@ public struct LuaMachineOptions: Sendable {
     self.randomSeed = randomSeed
     self.mode = mode
     self.patternStepLimit = patternStepLimit
+    self.observation = observation
   }
 }

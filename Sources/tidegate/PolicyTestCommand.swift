@@ -9,7 +9,8 @@ struct PolicyTestCommand: ParsableCommand {
     commandName: "test", abstract: "Run the tests of the policies in a folder.",
     discussion: """
       Tests lie in <name>_test.lua beside <name>.lua, or in <name>/policy_test.lua. They run in a real gateway without a \
-      network, on a clock that only they move. Exits with 1 when a test fails and with 2 when none could be run.
+      network, on a clock that only they move. Exits with 1 when a test fails, or runs too few lines for --coverage-min, and with \
+      2 when none could be run.
       """)
 
   @Argument(help: "The folder of policies.")
@@ -24,10 +25,24 @@ struct PolicyTestCommand: ParsableCommand {
   @Option(help: "Write the results to this file, as JUnit has them.")
   var junit: String?
 
+  @Flag(help: "Say which lines of the policies the tests ran, and which they did not.")
+  var coverage = false
+
+  @Option(help: "Fail when the tests run fewer than so many percent of any policy's lines.")
+  var coverageMin: Int?
+
+  func validate() throws {
+    if let coverageMin, !(0...100).contains(coverageMin) {
+      throw ValidationError("--coverage-min lies between 0 and 100.")
+    }
+  }
+
   func run() throws {
     let tests: PolicyTests
     do {
-      tests = try PolicyTests(folder: folder, options: PolicyTests.Options(filter: filter, seed: seed))
+      tests = try PolicyTests(
+        folder: folder,
+        options: PolicyTests.Options(filter: filter, seed: seed, wantsCoverage: coverage || coverageMin != nil))
     } catch {
       Problems.print([error])
       throw ExitCode(2)
@@ -46,7 +61,10 @@ struct PolicyTestCommand: ParsableCommand {
       Problems.print([Diagnostic(file: folder, message: "there is no test to run", hint: hint)])
       throw ExitCode(2)
     }
+    if let coverage = report.coverage { print(PolicyTestText.lines(of: coverage).joined(separator: "\n")) }
     print(PolicyTestText.summary(report))
-    if report.failureCount > 0 { throw ExitCode(1) }
+    let untested = coverageMin.flatMap { report.coverage?.problems(below: $0) } ?? []
+    Problems.print(untested)
+    if report.failureCount > 0 || !untested.isEmpty { throw ExitCode(1) }
   }
 }

@@ -54,3 +54,20 @@ def test_filter_and_nothing_to_run(tmp_path):
 def test_shipped_tests_are_found_by_default():
     done = run("--filter", "is refused", folder=ROOT)
     assert done.returncode == 0 and "Plugins/word-filter_test.lua" in done.stdout
+
+
+def test_coverage_says_what_no_test_runs(tmp_path):
+    folder = folder_with(tmp_path, GOOD)
+    (folder / "other.lua").write_text(
+        "return {\n  version = '1', api = 1,\n  on_token = function(s, text)\n    return text\n  end,\n}\n")
+    plain = run(folder)
+    assert plain.returncode == 0 and "coverage: " not in plain.stdout
+    done = run(folder, "--coverage")
+    assert done.returncode == 0
+    assert f"{folder}/hide.lua" in done.stdout and "100.0 %  1 of 1" in done.stdout
+    assert "0.0 %  0 of 3; not: 1-4" in done.stdout, done.stdout
+    short = run(folder, "--coverage-min", "70")
+    assert short.returncode == 1
+    assert f"{folder}/other.lua:1: error: its tests run 0.0 % of its lines, and 70 % are wanted" in short.stderr
+    assert run(folder, "--coverage-min", "70", "--filter", "hides").returncode == 0
+    assert run(folder, "--coverage-min", "101").returncode != 0

@@ -13,6 +13,7 @@
 #include <string.h>
 
 typedef struct tide_machine tide_machine;
+typedef struct tide_lines tide_lines;
 
 // What a value is, in buffers and in views.
 typedef enum TideTag {
@@ -159,6 +160,12 @@ static inline const char *tide_failure_message(const tide_failure *failure) { re
 static inline const char *tide_failure_file(const tide_failure *failure) { return failure->file; }
 static inline const char *tide_failure_traceback(const tide_failure *failure) { return failure->traceback; }
 
+/// What a measured machine has run.
+typedef struct tide_cost {
+  uint64_t instructions;
+  uint64_t bytes;  // by which entries left the machine larger; nothing is collected inside one
+} tide_cost;
+
 enum { TIDE_KEEP_FUNCTIONS = 1, TIDE_COROUTINE_ONLY = 2 };
 
 // Machines.
@@ -176,6 +183,10 @@ void tide_machine_seed(tide_machine *machine, uint64_t seed);
 /// Nanoseconds since 1970 that Lua sees; 0: the system's clock.
 void tide_machine_set_clock(tide_machine *machine, uint64_t nanoseconds);
 void tide_machine_set_memory(tide_machine *machine, size_t soft, size_t hard);
+/// From the next entry on, counts what Lua costs, and notes the lines that it runs, which outlive the machine. For tests: each hooks
+/// into every instruction or line; without them nothing is paid.
+void tide_machine_observe(tide_machine *machine, bool measured, tide_lines *lines);
+const tide_cost *tide_machine_cost(const tide_machine *machine);
 /// Runs collector steps for at most `budget_ns`; true when a cycle came to its end.
 bool tide_machine_step(tide_machine *machine, uint64_t budget_ns);
 void tide_machine_collect(tide_machine *machine);
@@ -251,6 +262,17 @@ const uint8_t *tide_text_bytes(const tide_machine *machine);
 
 /// The name of a Lua type as `kind` of TIDE_OTHER and of a bad type reports it.
 const char *tide_type_name(uint16_t type);
+
+// Lines of files. The machines that note lines in one set run on one thread at a time.
+/// NULL when memory ends.
+tide_lines *tide_lines_new(void);
+void tide_lines_free(tide_lines *lines);
+/// Whether a line, from 1, of the file has run.
+bool tide_lines_has(const tide_lines *lines, const char *file, int32_t line);
+/// Sets `marks[n]` for each line n below `count` for which the compiler makes instructions; those of functions inside are not among
+/// them. The source is a chunk, or with `is_function` a `return function...`, whose function then counts. False when it does not
+/// compile.
+bool tide_mark_active_lines(const void *source, size_t length, bool is_function, uint8_t *marks, size_t count);
 
 // The guard of the calling thread.
 bool tide_guard_register_thread(void);

@@ -10,7 +10,7 @@ final class PolicyTestHost: LuaHost {
   enum Kind: UInt16 { case gateway = 1, result }
 
   enum Function: Int32, CaseIterable {
-    case test, gateway, eq, ok, matches, raises, advance, reload, concurrent, invariant, log, chat
+    case test, gateway, eq, ok, matches, raises, advance, reload, concurrent, invariant, budget, log, chat
 
     /// Where it stands; `chat` is a method of a gateway.
     var path: String? {
@@ -25,7 +25,7 @@ final class PolicyTestHost: LuaHost {
       switch self {
       case .test: .takesFunctions
       case .raises, .concurrent, .chat: [.takesFunctions, .coroutineOnly]
-      case .matches, .advance, .reload, .invariant, .gateway: .coroutineOnly
+      case .matches, .advance, .reload, .invariant, .budget, .gateway: .coroutineOnly
       case .eq, .ok, .log: []
       }
     }
@@ -41,6 +41,7 @@ final class PolicyTestHost: LuaHost {
     case reload(name: String, source: String)
     case concurrent(count: Int, LuaFunction)
     case invariant(TestResult, InvariantOptions)
+    case budget(TestResult, TestBudget)
   }
 
   /// A `tide.test` of the file.
@@ -148,13 +149,17 @@ final class PolicyTestHost: LuaHost {
         throw TestProblem("concurrent: expected a number up to 1000 and a function")
       }
       return wait(.concurrent(count: Int(count), body))
-    case .invariant:
-      guard let result = arguments[0].object.flatMap({ results[$0] }) else {
-        throw TestProblem("invariant: expected the result of a chat of this test")
-      }
-      return wait(.invariant(result, try InvariantOptions(arguments[1].value)))
+    case .invariant: return wait(.invariant(try result(function, arguments), try InvariantOptions(arguments[1].value)))
+    case .budget: return wait(.budget(try result(function, arguments), try TestBudget(arguments[1].value)))
     }
     return .ok
+  }
+
+  private func result(_ function: Function, _ arguments: LuaArguments) throws(TestProblem) -> TestResult {
+    guard let result = arguments[0].object.flatMap({ results[$0] }) else {
+      throw TestProblem("\(function): expected the result of a chat of this test")
+    }
+    return result
   }
 
   private func wait(_ operation: Operation) -> HostCallStatus {

@@ -29,6 +29,8 @@ public struct PolicyTestReport: Sendable {
   }
 
   public var files: [File] = []
+  /// Nil unless it was asked for.
+  public var coverage: PolicyCoverage?
 
   public init() {}
 

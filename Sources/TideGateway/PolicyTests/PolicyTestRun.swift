@@ -31,7 +31,7 @@ final class PolicyTestRun {
     self.folder = folder
     self.file = file
     self.seed = seed
-    services = RehearsalServices(clock: RehearsalClock(), seed: seed)
+    services = RehearsalServices(clock: RehearsalClock(), seed: seed, lines: surroundings.lines)
     self.surroundings = surroundings
     self.deadline = deadline
   }
@@ -210,6 +210,8 @@ final class PolicyTestRun {
       var invariant = Invariant(result, options, deadline)
       defer { caseCount += invariant.caseCount }
       try invariant.check()
+    case .budget(let result, let budget):
+      try budget.check(try result.gateway.cost(of: result.place, result.chat.delivery))
     }
     return .nilValue
   }

@@ -27,5 +27,18 @@ public enum PolicyTestText {
     return "\(failed == 0 ? "passed" : "FAILED"): \(tests)\(cases), \(failed) failed"
   }
 
+  /// A line a file: how many of its lines ran, and which did not.
+  public static func lines(of coverage: PolicyCoverage) -> [String] {
+    let width = coverage.files.map(\.path.count).max() ?? 0
+    return ["coverage: lines that ran, of those that can"]
+      + coverage.files.map { file in
+        var line = "  " + file.path + String(repeating: " ", count: width - file.path.count)
+        line += String(repeating: " ", count: 9 - file.percentage.count) + file.percentage
+        line += "  \(file.counted.count - file.missed.count) of \(file.counted.count)"
+        let missed = file.missedRanges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        return missed.isEmpty ? line : line + "; not: " + missed.joined(separator: ", ")
+      }
+  }
+
   private static func indented(_ message: String) -> String { message.replacing("\n", with: "\n        ") }
 }

@@ -9,13 +9,16 @@ public struct PolicyTests {
     public var filter: String?
     /// Of everything random.
     public var seed: UInt64
+    /// Whether the report says which lines of the policies ran.
+    public var wantsCoverage: Bool
     /// Only tests that stand beside these policies.
     var policies: Set<String>?
     var deadline = TestDeadline()
 
-    public init(filter: String? = nil, seed: UInt64 = 1) {
+    public init(filter: String? = nil, seed: UInt64 = 1, wantsCoverage: Bool = false) {
       self.filter = filter
       self.seed = seed
+      self.wantsCoverage = wantsCoverage
     }
   }
 
@@ -35,7 +38,7 @@ public struct PolicyTests {
     if let problem = folder.problems.first(where: { $0.file == folder.path }) { throw problem }
     self.options = options
     do {
-      surroundings = try RehearsalGateway.Surroundings()
+      surroundings = try RehearsalGateway.Surroundings(lines: options.wantsCoverage ? LuaLineRecord() : nil)
     } catch {
       throw error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
     }
@@ -53,6 +56,11 @@ public struct PolicyTests {
       onFile(done)
       // Whoever was stopped says so, once.
       if options.deadline.hasPassed, report.failureCount > 0 { break }
+    }
+    if let lines = surroundings.lines {
+      // Of a part of the tests, only what they stand beside can be judged.
+      let judged = options.filter == nil ? nil : Set(report.files.map(\.policy))
+      report.coverage = PolicyCoverage(folder.sources.filter { judged?.contains($0.name) ?? true }, lines)
     }
     return report
   }

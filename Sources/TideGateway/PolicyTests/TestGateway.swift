@@ -211,7 +211,7 @@ final class TestGateway {
 
   private func replayStart() throws(TestProblem) -> (generation: Generation, services: RehearsalServices) {
     if let first { return first }
-    let services = RehearsalServices(clock: RehearsalClock(), seed: seed)
+    let services = RehearsalServices(clock: RehearsalClock(), seed: seed, lines: surroundings.lines)
     let made = (try Self.generation(1, configuration, firstFolder, files, services), services)
     first = made
     return made
@@ -220,8 +220,28 @@ final class TestGateway {
   /// What policies logged of an exchange of the last replay.
   func replayLog(of exchangeID: String) -> [PolicyLogEntry] { first?.services.log(of: exchangeID) ?? [] }
 
+  /// What the chat at `place` costs when everything up to it is run again.
+  func cost(of place: Int, _ delivery: Delivery) throws(TestProblem) -> CaseCost {
+    let services = try replayStart().services
+    services.isMeasured = true
+    defer { services.isMeasured = false }
+    var delivery = delivery
+    // What is held shows between the reads.
+    delivery.reads = .events
+    var cost = CaseCost()
+    _ = try replay(place, delivery, cost: &cost)
+    return cost
+  }
+
   /// Runs everything up to the event at `place` again in a gateway of its own, and the chat there in another way of travelling.
   func replay(_ place: Int, _ delivery: Delivery) throws(TestProblem) -> RehearsalClient {
+    var unmeasured = CaseCost()
+    return try replay(place, delivery, cost: &unmeasured)
+  }
+
+  private func replay(
+    _ place: Int, _ delivery: Delivery, cost: inout CaseCost
+  ) throws(TestProblem) -> RehearsalClient {
     let (generation, services) = try replayStart()
     services.restart()
     do throws(LuaFailure) {
@@ -237,8 +257,16 @@ final class TestGateway {
       services.clock.restart(elapsedNs: history[place].elapsedNs)
       gateway.clockMoved()
       guard case .chat(let chat) = history[place].deed else { preconditionFailure("only chats are run again") }
+      let before = gateway.policies.costs
+      gateway.heldByteCountMax = services.isMeasured ? 0 : nil
       let client = gateway.begin(chat.request(delivery))
       _ = gateway.finish(client)
+      cost.hooks = zip(before, gateway.policies.costs).map { old, new in
+        let instructions = max(0, new.cost.instructions - old.cost.instructions)
+        return (new.binding, LuaCost(instructions: instructions, bytes: max(0, new.cost.bytes - old.cost.bytes)))
+      }
+      cost.httpCalls = client.calls.count + client.unexpectedCalls.count
+      cost.heldBytes = gateway.heldByteCountMax ?? 0
       return client
     } catch {
       throw TestProblem(error.description)

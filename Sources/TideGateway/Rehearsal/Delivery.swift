@@ -7,6 +7,8 @@ struct Delivery: Hashable {
   /// Where the upstream's bytes are cut into reads.
   enum Reads: Hashable {
     case whole
+    /// Each event of a stream comes by itself.
+    case events
     case each(Int)
     case at(Int)
     case random(seed: UInt64)
@@ -49,6 +51,7 @@ extension Delivery: CustomStringConvertible {
     }
     switch reads {
     case .whole: break
+    case .events: parts.append("each event in a read of its own")
     case .each(let count): parts.append(count == 1 ? "reads of one byte" : "reads of \(count) bytes")
     case .at(let offset): parts.append("answer read in two, cut at byte \(offset)")
     case .random(let seed): parts.append("reads cut at random (seed \(seed))")
@@ -81,7 +84,7 @@ struct SeededNumbers: RandomNumberGenerator {
 enum Cutting {
   static func cut(_ bytes: [UInt8], _ reads: Delivery.Reads) -> [[UInt8]] {
     switch reads {
-    case .whole: bytes.isEmpty ? [] : [bytes]
+    case .whole, .events: bytes.isEmpty ? [] : [bytes]
     case .each(let size): pieces(bytes) { _ in size }
     case .at(let offset): parts(bytes, at: offset)
     case .random(let seed): random(bytes, seed)

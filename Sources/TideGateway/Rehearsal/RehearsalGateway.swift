@@ -23,14 +23,19 @@ final class RehearsalGateway {
   /// The last to have ended: what its `on_log` calls is still its own.
   private var last: RehearsalClient?
   private(set) var policies: PolicyWorker
+  /// The most text that policies held back at the end of a turn; nil where nobody asks.
+  var heldByteCountMax: Int?
 
   /// What all gateways of a run share, since making it costs more than an exchange.
   struct Surroundings {
     let log: GatewayLog
     let metrics = WorkerMetrics()
     let resolver = Resolver()
+    /// Gets the lines of policies that run.
+    let lines: LuaLineRecord?
 
-    init() throws {
+    init(lines: LuaLineRecord? = nil) throws {
+      self.lines = lines
       var settings = LogConfiguration()
       settings.level = .critical
       settings.access = .off
@@ -101,6 +106,9 @@ final class RehearsalGateway {
     io.turn(at: clock.now) {
       for upstream in upstreams where upstream.act(now: clock.now) { hasActed = true }
       for client in clients where client.act() { hasActed = true }
+    }
+    if let held = heldByteCountMax {
+      heldByteCountMax = max(held, worker.exchanges.reduce(0) { $0 + ($1.lanes?.heldByteCount ?? 0) })
     }
     upstreams.removeAll(where: \.isOver)
     last = clients.last(where: \.isOver) ?? last

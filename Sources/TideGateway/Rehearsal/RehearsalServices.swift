@@ -1,4 +1,5 @@
 import Synchronization
+import TideLua
 import TidePolicy
 
 /// What policies get in a rehearsal: the gateway's digests, the rehearsal's clock and numbers, and a log that is kept instead of written.
@@ -7,10 +8,14 @@ final class RehearsalServices: Sendable {
   private let entries = Mutex<[PolicyLogEntry]>([])
   private let seed: UInt64
   private let numbers: Mutex<SeededNumbers>
+  private let lines: LuaLineRecord?
+  private let measures = Atomic(false)
 
-  init(clock: RehearsalClock, seed: UInt64) {
+  /// - Parameter lines: gets the lines of policies that run.
+  init(clock: RehearsalClock, seed: UInt64, lines: LuaLineRecord? = nil) {
     self.clock = clock
     self.seed = seed
+    self.lines = lines
     numbers = Mutex(SeededNumbers(seed: seed))
   }
 
@@ -19,6 +24,16 @@ final class RehearsalServices: Sendable {
     clock.restart(elapsedNs: 0)
     entries.withLock { $0.removeAll() }
     numbers.withLock { $0 = SeededNumbers(seed: seed) }
+  }
+
+  /// Whether machines that are made from now on count what they cost.
+  var isMeasured: Bool {
+    get { measures.load(ordering: .relaxed) }
+    set { measures.store(newValue, ordering: .relaxed) }
+  }
+
+  private var observation: LuaObservation? {
+    isMeasured || lines != nil ? LuaObservation(isMeasured: isMeasured, lines: lines) : nil
   }
 
   /// What was logged so far, in order.
@@ -35,6 +50,7 @@ final class RehearsalServices: Sendable {
     services.wallClockMs = { [clock] in Double(clock.wallNs / 1_000_000) }
     services.random = { self.numbers.withLock { $0.next() } }
     services.scriptClockNs = { [clock] in clock.wallNs }
+    services.observation = { self.observation }
     return services
   }
 }

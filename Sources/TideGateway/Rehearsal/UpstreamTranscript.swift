@@ -76,6 +76,10 @@ struct UpstreamTranscript {
         play.steps.append(.wait(ms: event.waitMs))
       }
       run += framed(event, delivery.lineEnding)
+      if delivery.reads == .events {
+        play.steps.append(.bytes(run))
+        run = []
+      }
     }
     play.steps += Cutting.cut(run, delivery.reads).map { .bytes($0) }
     play.steps.append(reply.failure == .truncated || delivery.breaksAfter != nil ? .reset : .end)

@@ -44,8 +44,10 @@ public struct PolicyFolder: Sendable {
     if let index = sources.firstIndex(where: { $0.name == name }) {
       sources[index] = PolicySource(
         name: name, path: sources[index].path, text: text, modules: sources[index].modules)
+      sources[index].isReplaced = true
     } else {
       sources.append(PolicySource(name: name, path: file, text: text))
+      sources[sources.count - 1].isReplaced = true
       sources.sort { $0.name < $1.name }
     }
   }

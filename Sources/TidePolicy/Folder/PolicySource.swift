@@ -7,6 +7,8 @@ public struct PolicySource: Sendable {
   public var text: [UInt8]
   /// What `require` may load: module name (`rules`, `data.words`) to its file.
   public var modules: [String: Module]
+  /// The text is not the file's own: a test brought it.
+  public var isReplaced = false
   /// Over the main file and all modules.
   public var hash: UInt64
 

@@ -1,7 +1,12 @@
 /// Looks at Lua source without running it.
 enum LuaText {
   /// The source with comments and strings blanked; line feeds stay, so that lines keep their numbers.
-  static func withoutCommentsAndStrings(_ source: [UInt8]) -> [UInt8] {
+  static func withoutCommentsAndStrings(_ source: [UInt8]) -> [UInt8] { blanked(source, keepsStrings: false) }
+
+  /// The source with comments blanked.
+  static func withoutComments(_ source: [UInt8]) -> [UInt8] { blanked(source, keepsStrings: true) }
+
+  private static func blanked(_ source: [UInt8], keepsStrings: Bool) -> [UInt8] {
     var out = source
     var cursor = 0
     func blank(to end: Int) {
@@ -10,6 +15,7 @@ enum LuaText {
         cursor += 1
       }
     }
+    func blankString(to end: Int) { if keepsStrings { cursor = min(end, out.count) } else { blank(to: end) } }
     while cursor < source.count {
       let byte = source[cursor]
       let isComment = byte == UInt8(ascii: "-") && cursor + 1 < source.count && source[cursor + 1] == UInt8(ascii: "-")
@@ -18,13 +24,13 @@ enum LuaText {
       } else if isComment {
         blank(to: source[cursor...].firstIndex(of: 0x0A) ?? source.count)
       } else if byte == UInt8(ascii: "["), let end = longBracketEnd(source, cursor) {
-        blank(to: end)
+        blankString(to: end)
       } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
         var end = cursor + 1
         while end < source.count, source[end] != byte, source[end] != 0x0A {
           end += source[end] == UInt8(ascii: "\\") ? 2 : 1
         }
-        blank(to: end + 1)
+        blankString(to: end + 1)
       } else {
         cursor += 1
       }

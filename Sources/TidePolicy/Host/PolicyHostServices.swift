@@ -1,4 +1,5 @@
 import TideCore
+import TideLua
 
 /// What policies need from the rest of the program, injected so that this module imports neither OpenSSL nor a clock of
 /// its own.
@@ -16,6 +17,8 @@ public struct PolicyHostServices: Sendable {
   public var wallClockMs: @Sendable () -> Double
   /// What `os.time` and its like tell, in nanoseconds since 1970; 0 is the system's clock.
   public var scriptClockNs: @Sendable () -> UInt64 = { 0 }
+  /// What a machine that is about to be made notes about its code; nil but in tests.
+  public var observation: @Sendable () -> LuaObservation? = { nil }
   /// Numbers that nobody can guess.
   public var random: @Sendable () -> UInt64
 

@@ -70,8 +70,12 @@ final class BindingMachine {
     _ binding: BoundPolicy, _ host: BindingHost, seed: UInt64, mode: LuaMachineOptions.Mode
   ) throws(LuaFailure) -> Loaded {
     host.machineBegins()
+    var observation = host.services.observation()
+    // Lines of another text than the file's would be told as the file's.
+    if binding.source.isReplaced { observation?.lines = nil }
     let machine = try LuaMachine(
-      options: LuaMachineOptions(memorySoftLimit: binding.manifest.budgets.memory, randomSeed: seed, mode: mode),
+      options: LuaMachineOptions(
+        memorySoftLimit: binding.manifest.budgets.memory, randomSeed: seed, mode: mode, observation: observation),
       host: host)
     machine.setClock(nanoseconds: host.services.scriptClockNs())
     try BindingHost.register(on: machine)

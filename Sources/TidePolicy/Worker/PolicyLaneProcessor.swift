@@ -118,6 +118,17 @@ public final class PolicyLaneProcessor: LaneProcessor {
     return waiting?.answerEnd() ?? .proceed
   }
 
+  /// Bytes of text that filters and units of `segment` keep back until more has come.
+  public var heldByteCount: Int {
+    lanes.reduce(0) { sum, lane in
+      lane.hasEnded
+        ? sum
+        : lane.stages.reduce(sum) {
+          $0 + ($1.filters?.pointee.scanner.heldByteCount ?? 0) + ($1.segmenter?.pointee.heldByteCount ?? 0)
+        }
+    }
+  }
+
   /// Notes that a lane gets no more text.
   func noteEnded(_ lane: Int) { lanes[lane].hasEnded = true }
 

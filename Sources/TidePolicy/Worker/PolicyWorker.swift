@@ -74,6 +74,11 @@ public final class PolicyWorker: @unchecked Sendable {
     for machine in machines { machine.machine.setClock(nanoseconds: blueprint.services.scriptClockNs()) }
   }
 
+  /// What each binding's hooks have cost since its machine was made; zero unless the services asked for it.
+  public var costs: [(binding: String, cost: LuaCost)] {
+    machines.map { ($0.binding.name, $0.machine.cost) }
+  }
+
   /// Bytes that all of its machines hold.
   public var byteCount: Int { machines.reduce(0) { $0 + $1.machine.byteCount } }
 
