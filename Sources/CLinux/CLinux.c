@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -93,6 +96,24 @@ void clinux_unblock_signals(const int *signals, int count) {
 }
 
 void clinux_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+// The first object is the program itself. Its code is never written to, so every page can be read from the file again.
+static int drop_code(struct dl_phdr_info *object, size_t size, void *unused) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD || !(part->p_flags & PF_X) || part->p_flags & PF_W) continue;
+    uintptr_t begin = (object->dlpi_addr + part->p_vaddr + page - 1) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + part->p_vaddr + part->p_memsz) & ~(page - 1);
+    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+  }
+  return 1;
+}
+
+void clinux_release_memory(void) {
+  malloc_trim(0);
+  dl_iterate_phdr(drop_code, NULL);
+}
 
 int clinux_get_descriptor_limit(uint64_t *soft, uint64_t *hard) {
   struct rlimit limit;

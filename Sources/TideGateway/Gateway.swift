@@ -105,6 +105,7 @@ public final class Gateway {
       built, version: options.version, workerCount: workerCount, listenerAddresses: listenerAddresses,
       isTerminal: isatty(1) == 1)
     for warning in built.loaded.warnings { log.warning("\(warning)") }
+    StartupMemory.release()
   }
 
   private var listenerAddresses: [String: SocketAddress] = [:]

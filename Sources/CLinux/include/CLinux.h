@@ -44,6 +44,9 @@ int clinux_signal_descriptor(const int *signals, int count);
 int clinux_next_signal(int descriptor, int timeout_ms);
 void clinux_unblock_signals(const int *signals, int count);
 void clinux_ignore_broken_pipe(void);
+// Gives the kernel back what start-up alone needed: free heap, and the program's code, of which the pages that run return from
+// the page cache one by one.
+void clinux_release_memory(void);
 
 // RLIMIT_NOFILE.
 int clinux_get_descriptor_limit(uint64_t *soft, uint64_t *hard);
