@@ -55,3 +55,9 @@ tide.test("a file that is wrong is refused, with the entry's number", function(t
   refused({ hash = ROOT, key_id = "x", models = "echo" }, "models must be a list")
   refused({ hash = ALICE, key_id = "x" }, "the hash of an earlier one")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "api-keys", config = { keys = "keys.yaml" } }, files = { ["keys.yaml"] = keys } },
+  chat = { auth = "sk-root" },
+}

@@ -58,3 +58,6 @@ tide.test("settings that make no sense are refused", function(t)
   t.raises(function() t.gateway { { use = "audit-log", config = { prompt = "text" } } } end, "needs a url")
   t.raises(function() t.gateway { { use = "audit-log", config = { token = "x" } } } end, "without a url")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench { gateway = { { use = "audit-log" } }, chat = { auth = alice } }

@@ -85,3 +85,11 @@ tide.test("weights that add up to nothing are refused", function(t)
   local none = { { model = "a", weight = 0 }, { model = "b", weight = 0 } }
   t.raises(function() split(t, { to = none }) end, "at least one weight")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = {
+    { use = "canary-split", config = { model = "smart", to = { { model = "old", weight = 3 }, { model = "new", weight = 1 } } } },
+  },
+  chat = { model = "smart", auth = { key_id = "key-7" } },
+}

@@ -46,3 +46,6 @@ tide.test("a loop of thoughts ends the answer too", function(t)
   t.eq(r.finish, "length")
   t.eq(r.text, "")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench { gateway = { { use = "loop-stopper" } } }

@@ -49,3 +49,6 @@ tide.test("rules that could decide nothing are refused", function(t)
   t.raises(function() router(t, {}) end, "rules")
   t.raises(function() router(t, { { model = "smart", to = {} } }) end, "to")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench { gateway = { { use = "model-router", config = { rules = rules } } }, chat = { model = "smart" } }

@@ -40,3 +40,9 @@ tide.test("exchanges do not share their values", function(t)
   local r = g:chat { text = "I am bob@example.com", upstream = { text = "Hello <EMAIL_1>" } }
   t.eq(r.text, "Hello bob@example.com")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "pii-roundtrip" } },
+  chat = { text = "mail bob@example.com from DE89 3704 0044 0532 0130 00, bob@example.com!" },
+}

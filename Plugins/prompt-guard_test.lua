@@ -64,3 +64,9 @@ tide.test("a pattern that is none is refused", function(t)
   t.raises(function() t.gateway { { use = "prompt-guard", config = { patterns = { a = "(" } } } } end, "patterns")
   t.raises(function() t.gateway { { use = "prompt-guard" } } end, "patterns is required")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "prompt-guard", config = { patterns = patterns } } },
+  chat = { text = ("What is due this week, and who has to see to it? "):rep(20) },
+}

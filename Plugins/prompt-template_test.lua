@@ -42,3 +42,9 @@ tide.test("it writes into the prompts of every dialect", function(t)
     t.eq(r.messages, { { role = "system", content = "You work for ACME." }, { role = "user", content = "Hi!" } })
   end
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "prompt-template", config = { system = { prepend = "You work for ACME.", append = "Be kind." } } } },
+  chat = { system = "Be brief.", text = "What is due?" },
+}

@@ -49,3 +49,6 @@ end)
 tide.test("a limit of nothing is refused", function(t)
   t.raises(function() gateway(t, { rate = 0 }) end, "rate")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench { gateway = { { use = "rate-limit", config = { rate = 1000000000, per = "1s" } } }, chat = { auth = alice } }

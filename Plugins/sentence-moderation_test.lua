@@ -37,3 +37,9 @@ tide.test("a classifier that fails ends the answer", function(t)
   t.eq(r.text, "")
   t.eq(r.finish, "content_filter")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "sentence-moderation", config = { url = URL } } },
+  chat = { http = { ["POST " .. URL] = { json = { flagged = false } } } },
+}

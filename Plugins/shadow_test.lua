@@ -44,3 +44,9 @@ tide.test("what is no chat is not copied", function(t)
   })
   t.eq(#r.http_calls, 0)
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "shadow", config = { cluster = "candidate", percent = 100 } }, clusters = { "upstream", "candidate" } },
+  chat = { http = { ["POST " .. URL] = { json = { choices = {} } } } },
+}

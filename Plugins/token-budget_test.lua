@@ -121,3 +121,8 @@ tide.test("an answer that another policy judges ends at the same place", functio
   t.eq(#r.http_calls, 3, "what was said before the end is judged, too")
   t.invariant(r, { except = { "reads", "choices" } })
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "token-budget", config = { tokens = 1000000000000 } } }, chat = { auth = alice },
+}

@@ -61,3 +61,9 @@ tide.test("an approver that says no, or nothing, lets no call through", function
     t.eq(r.finish, "stop")
   end
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench {
+  gateway = { { use = "tool-gate", config = { allow = { "get_*" } } } },
+  chat = { upstream = { text = "One moment. ", tool_calls = { weather } } },
+}

@@ -46,3 +46,6 @@ tide.test("a replacement that is no word is refused", function(t)
   t.raises(function() t.gateway { { use = "word-filter", config = { words = { ["two words"] = "x" } } } } end, "single word")
   t.raises(function() t.gateway { { use = "word-filter" } } end, "words is required")
 end)
+
+-- What `tidegate policy bench` measures.
+tide.bench { gateway = { { use = "word-filter", config = { words = words } } } }

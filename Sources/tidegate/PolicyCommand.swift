@@ -8,7 +8,7 @@ struct PolicyCommand: ParsableCommand {
     commandName: "policy", abstract: "Work on policies.",
     subcommands: [
       PolicyNewCommand.self, PolicyCheckCommand.self, PolicyTestCommand.self, PolicyTypesCommand.self,
-      PolicyDocsCommand.self,
+      PolicyDocsCommand.self, PolicyBenchCommand.self,
     ])
 }
 

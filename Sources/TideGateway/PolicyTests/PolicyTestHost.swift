@@ -10,12 +10,13 @@ final class PolicyTestHost: LuaHost {
   enum Kind: UInt16 { case gateway = 1, result }
 
   enum Function: Int32, CaseIterable {
-    case test, gateway, eq, ok, matches, raises, advance, reload, concurrent, invariant, budget, log, chat
+    case test, bench, gateway, eq, ok, matches, raises, advance, reload, concurrent, invariant, budget, log, chat
 
     /// Where it stands; `chat` is a method of a gateway.
     var path: String? {
       switch self {
       case .test: "tide.test"
+      case .bench: "tide.bench"
       case .chat: nil
       default: "tide.t.\(self)"
       }
@@ -23,7 +24,7 @@ final class PolicyTestHost: LuaHost {
 
     var options: LuaFunctionOptions {
       switch self {
-      case .test: .takesFunctions
+      case .test, .bench: .takesFunctions
       case .raises, .concurrent, .chat: [.takesFunctions, .coroutineOnly]
       case .matches, .advance, .reload, .invariant, .budget, .gateway: .coroutineOnly
       case .eq, .ok, .log: []
@@ -52,6 +53,8 @@ final class PolicyTestHost: LuaHost {
 
   private let source: PolicySource?
   private(set) var declared: [Declared] = []
+  /// The file's `tide.bench`.
+  private(set) var bench: LuaValue?
   /// The last message that was raised, whole: the machine keeps only the beginning of a long one.
   var raised = ""
   /// Left behind by the function that suspended a test.
@@ -109,6 +112,9 @@ final class PolicyTestHost: LuaHost {
   private func run(_ function: Function, _ arguments: LuaArguments) throws(TestProblem) -> HostCallStatus {
     switch function {
     case .test: return try declare(arguments)
+    case .bench:
+      guard isDeclaring, bench == nil else { throw TestProblem("tide.bench: once in a file, outside of tests") }
+      bench = arguments[0].value
     case .eq: try equal(arguments)
     case .ok:
       let value = arguments[0].value

@@ -22,8 +22,6 @@ public struct PolicyTests {
     }
   }
 
-  private static let memoryLimit = 256 << 20
-
   private let folder: PolicyFolder
   private let options: Options
   private let surroundings: RehearsalGateway.Surroundings
@@ -67,27 +65,15 @@ public struct PolicyTests {
 
   private func run(_ file: PolicyTestFile) -> PolicyTestReport.File {
     var result = PolicyTestReport.File(policy: file.policy, path: file.path)
-    let host = PolicyTestHost(source: folder.sources.first { $0.name == file.policy })
-    let machine: LuaMachine
-    let helpers: TestHelpers
+    let loaded: LoadedTestFile
     do {
-      let source = try PolicyFolder.read(file.path)
-      machine = try LuaMachine(
-        options: LuaMachineOptions(memorySoftLimit: Self.memoryLimit, randomSeed: options.seed, patternStepLimit: 0),
-        host: host)
-      machine.setClock(nanoseconds: RehearsalClock().wallNs)
-      try host.install(on: machine)
-      let environment = try machine.makeEnvironment()
-      helpers = try TestHelpers(machine, environment)
-      _ = try machine.load(
-        source: source, chunkName: file.path, environment: environment,
-        budgetNs: min(10_000_000_000, options.deadline.callNs)
-      ).get()
+      loaded = try LoadedTestFile(
+        file, in: folder, seed: options.seed, budgetNs: min(10_000_000_000, options.deadline.callNs))
     } catch {
-      result.problem = Self.diagnostic(error, file.path)
+      result.problem = error
       return result
     }
-    host.declarationsEnd()
+    let (machine, host) = (loaded.machine, loaded.host)
     for declared in host.declared where isWanted(declared.name, file.policy) {
       guard !options.deadline.hasPassed else {
         if result.tests.last?.failure == nil {
@@ -98,7 +84,7 @@ public struct PolicyTests {
       }
       let began = MonotonicTime.now()
       let run = PolicyTestRun(
-        machine: machine, host: host, helpers: helpers, folder: folder, file: file.path, seed: options.seed,
+        machine: machine, host: host, helpers: loaded.helpers, folder: folder, file: file.path, seed: options.seed,
         surroundings: surroundings, deadline: options.deadline)
       let failure = run.run(declared.function)
       machine.collect()
@@ -117,14 +103,5 @@ public struct PolicyTests {
   private func isWanted(_ test: String, _ policy: String) -> Bool {
     guard let filter = options.filter else { return true }
     return test.contains(filter) || policy.contains(filter)
-  }
-
-  private static func diagnostic(_ error: any Error, _ path: String) -> Diagnostic {
-    switch error {
-    case let failure as LuaFailure:
-      Diagnostic(file: failure.file.isEmpty ? path : failure.file, line: failure.line, message: failure.message)
-    case let diagnostic as Diagnostic: diagnostic
-    default: Diagnostic(file: path, message: "\(error)")
-    }
   }
 }

@@ -1,0 +1,123 @@
+import TideCore
+import TideLua
+import TidePolicy
+
+/// `tidegate policy bench`: what policies cost, measured on real exchanges without a network.
+///
+/// The same exchange runs with a policy and without, in turns, and the difference in the thread's time is the policy's price: for the
+/// request with a short answer, and for each token of a long one.
+public struct PolicyBench {
+  private static let tokenCount = 1_000
+  private static let shortCount = 200
+  private static let longCount = 5
+  private static let rounds = 9
+
+  private let folder: PolicyFolder
+  private let surroundings: RehearsalGateway.Surroundings
+  private let text = BenchText.tokens(tokenCount)
+
+  /// - Throws: what keeps anything from being measured.
+  public init(folder path: String) throws(Diagnostic) {
+    folder = PolicyFolder(path: path)
+    if let problem = folder.problems.first { throw problem }
+    do { surroundings = try RehearsalGateway.Surroundings() } catch {
+      throw error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
+    }
+    PolicyWorker.prepareThread()
+  }
+
+  /// Prices to compare others with: what the text path costs for whoever looks at text first, a hook that does nothing on top of it, and a
+  /// thousand words looked for.
+  private static let references: [(name: String, source: String, base: String?)] = [
+    ("(text decoded, untouched)", "return { on_lane_end = function() end }", nil),
+    ("(identity on_token)", "return { on_token = function(s, text) end }", "return { on_lane_end = function() end }"),
+    (
+      "(replace, 1,000 words)",
+      """
+      local words = {}
+      for i = 1, 1000 do words["zq" .. i .. "xy"] = "word" end
+      return { filters = { tide.filter.replace { words = words } } }
+      """, "return { on_lane_end = function() end }"
+    ),
+  ]
+
+  public func referencePrices() throws(Diagnostic) -> [PolicyPrice] {
+    var prices: [PolicyPrice] = []
+    for reference in Self.references {
+      do {
+        let base = try reference.base.map { try gateway("reference-base", source: $0) } ?? gateway(nil, source: nil)
+        prices.append(try price(reference.name, try gateway("reference", source: reference.source), base))
+      } catch {
+        throw Diagnostic(file: folder.path, message: "\(reference.name): \(error)")
+      }
+    }
+    return prices
+  }
+
+  /// The price of each policy whose test file says how it is bound, or that needs no configuration.
+  ///
+  /// - Parameters:
+  ///   - names: of policies; empty asks for all.
+  ///   - onPrice: told of each as soon as it is known; of a problem where it cannot be measured.
+  public func prices(of names: [String], onPrice: (Result<PolicyPrice, Diagnostic>) -> Void) {
+    let tests = PolicyTestFile.find(in: folder.path)
+    for source in folder.sources where names.isEmpty || names.contains(source.name) {
+      let file = tests.first { $0.policy == source.name }
+      do {
+        onPrice(.success(try price(of: source.name, file)))
+      } catch let diagnostic as Diagnostic {
+        onPrice(.failure(diagnostic))
+      } catch {
+        let message = (error as? TestProblem)?.message ?? "\(error)"
+        onPrice(.failure(Diagnostic(file: file?.path ?? source.path, message: message)))
+      }
+    }
+  }
+
+  private func price(of name: String, _ file: PolicyTestFile?) throws -> PolicyPrice {
+    var bindings = LuaValue.array([.map([(.text("use"), .text(name))])])
+    var chat = LuaValue.map([])
+    // Its machine must live as long as what came from it.
+    let loaded = try file.map { (file) throws(Diagnostic) in
+      try LoadedTestFile(file, in: folder, seed: 1, budgetNs: 10_000_000_000)
+    }
+    if let declared = loaded?.host.bench {
+      let table = try TestTable(declared, "tide.bench", allowed: ["gateway", "chat"])
+      if let gateway = table["gateway"] { bindings = gateway }
+      if let written = table["chat"] { chat = written }
+    }
+    let subject = try BenchCase(bindings: bindings, chat: chat, text: text, folder: folder, surroundings: surroundings)
+    // The same surroundings, and nobody bound.
+    let bare = LuaValue.map((bindings.entries ?? []).filter { $0.key.text != nil })
+    let base = try BenchCase(bindings: bare, chat: chat, text: text, folder: folder, surroundings: surroundings)
+    return try price(name, subject, base)
+  }
+
+  private func gateway(_ name: String?, source: String?) throws(TestProblem) -> BenchCase {
+    var bindings: [LuaValue] = []
+    if let name, let source {
+      bindings = [.map([(.text("use"), .text(name)), (.text("source"), .text(source))])]
+    }
+    return try BenchCase(
+      bindings: bindings.isEmpty ? .map([]) : .array(bindings), chat: .map([]), text: text, folder: folder,
+      surroundings: surroundings)
+  }
+
+  private func price(_ name: String, _ subject: BenchCase, _ base: BenchCase) throws(TestProblem) -> PolicyPrice {
+    var requests: [Double] = []
+    var tokens: [Double] = []
+    // The first round warms caches and pools.
+    for round in 0...Self.rounds {
+      let with = try subject.measure(Self.shortCount, isLong: false)
+      let without = try base.measure(Self.shortCount, isLong: false)
+      let longWith = try subject.measure(Self.longCount, isLong: true)
+      let longWithout = try base.measure(Self.longCount, isLong: true)
+      guard round > 0 else { continue }
+      requests.append((with - without) / 1_000)
+      tokens.append(((longWith - with) - (longWithout - without)) / Double(Self.tokenCount))
+    }
+    return PolicyPrice(
+      name: name, requestUs: PolicyPrice.Figure(requests), tokenNs: PolicyPrice.Figure(tokens),
+      tokenBytes: Double(text.reduce(0) { $0 + $1.count }) / Double(text.count))
+  }
+}
