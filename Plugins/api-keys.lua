@@ -10,6 +10,8 @@
 --
 --  The key may come as `Authorization: Bearer`, `x-api-key` or `api-key`. `models` are globs; without it a key may
 --  use every model. The file is watched: a key that is added or removed counts for the next request.
+--
+--  Price: about 18 us a request (`tidegate policy bench` on an AMD EPYC).
 
 ---@type tide.Policy
 return {

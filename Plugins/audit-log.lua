@@ -9,6 +9,8 @@
 --
 --  Runs when the client has its answer, which therefore never waits for it. A collector that fails is logged, with the
 --  line's id. Under overload lines may be dropped, and the metrics count them: this is a record for people, not an account.
+--
+--  Price: about 40 us a request, after its last byte (`tidegate policy bench` on an AMD EPYC).
 
 -- The messages as one text that no other list of messages gives.
 local function prompt(messages)

@@ -13,6 +13,8 @@
 --
 --  The other models follow, in case the first fails; `fallback: false` lets the request fail instead, so that the figures of
 --  two models do not mix. Who got which is in the access log (`cluster`, `model`) and in the metric `split`.
+--
+--  Price: about 17 us a request (`tidegate policy bench` on an AMD EPYC).
 
 local function client(ctx, cfg)
   local auth, by = ctx.auth, cfg.by

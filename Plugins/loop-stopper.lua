@@ -10,6 +10,8 @@
 --
 --  Only words count, not the signs and spaces between them, so the rules of a table are no loop. Looks after each 32 words:
 --  a loop is noticed at most that much later, and nothing is held back but the word that has just begun.
+--
+--  Price: about 0.65 us a token (`tidegate policy bench` on an AMD EPYC).
 
 -- Words from one look to the next.
 local EVERY = 32

@@ -9,6 +9,8 @@
 --
 --  Looks at the text of messages, of all roles unless `roles` says which; not at images, nor at the arguments of tool
 --  calls. Finds are certain ones: checksums of cards and accounts are verified, so a typing error is left alone.
+--
+--  Price: about 19 us a request that names two people, and 0.2 us a token (`tidegate policy bench` on an AMD EPYC).
 
 local KINDS = { "email", "iban", "card", "phone", "ip", "key", "jwt", "pem" }
 

@@ -15,6 +15,8 @@
 --  policies that write into prompts: it judges what the client sent. Patterns catch what is written plainly; who means to
 --  get around them will, so let them guard names and habits rather than secrets. A request that is no chat (completions,
 --  embeddings) cannot be looked into and is refused; `when: { kind: chat }` in the binding lets those pass unseen.
+--
+--  Price: about 15 us a request of 1,000 bytes (`tidegate policy bench` on an AMD EPYC).
 
 ---@type tide.Policy
 return {

@@ -8,6 +8,8 @@
 --  `system.default` is used only when the client brings no system prompt. `user` decorates the last user message.
 --  Only what it changes is rewritten: the rest of the request leaves byte for byte as it came, so that providers'
 --  prompt caches still hit.
+--
+--  Price: about 6 us a request (`tidegate policy bench` on an AMD EPYC).
 
 local function joined(first, second)
   if not first or first == "" then return second end

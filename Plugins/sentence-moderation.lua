@@ -9,6 +9,8 @@
 --  ends the answer (`action: cut`) or gives way to a text (`mask`). When the classifier fails, the answer ends too, unless
 --  `failure` says `skip`: decide which of the two is worse for you. Equal sentences are asked about once in a while, not
 --  once each.
+--
+--  Price: about 0.9 us a token, and the classifier's time (`tidegate policy bench` on an AMD EPYC).
 
 ---@type tide.Policy
 return {

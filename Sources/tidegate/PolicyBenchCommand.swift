@@ -9,7 +9,7 @@ struct PolicyBenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Measure what policies cost, per request and per token.",
     discussion: """
       Runs the same exchange with a policy and without, without a network, and prints the difference in processor time: the median of \
-      nine rounds, and their range. A policy is bound as `tide.bench { gateway = { { use = ..., config = ... } }, chat = { ... } }` in its \
+      many rounds, and the range of their middle half. A policy is bound as `tide.bench { gateway = { { use = ..., config = ... } }, chat = { ... } }` in its \
       test file says, or without a configuration. The lines in parentheses are for comparison: the first policy that looks at text pays \
       for decoding it, and a hook that does nothing is what Lua costs at least.
       """)

@@ -13,7 +13,8 @@ final class BenchCase {
   ///   - chat: as a gateway's `chat` takes it.
   ///   - text: the long answer's, a token in each.
   init(
-    bindings: LuaValue, chat: LuaValue, text: [[UInt8]], folder: PolicyFolder, surroundings: RehearsalGateway.Surroundings
+    bindings: LuaValue, chat: LuaValue, text: [[UInt8]], folder: PolicyFolder,
+    surroundings: RehearsalGateway.Surroundings
   ) throws(TestProblem) {
     let services = RehearsalServices(clock: RehearsalClock(), seed: 1)
     let made = try TestGateway(

@@ -1,6 +1,8 @@
 /// An answer that looks like prose to policies: words of all lengths, sentences, nothing that repeats.
 enum BenchText {
-  private static let syllables = ["ta", "re", "lo", "min", "sa", "ver", "du", "ki", "pon", "el", "or", "ash", "un", "tri", "me"]
+  private static let syllables = [
+    "ta", "re", "lo", "min", "sa", "ver", "du", "ki", "pon", "el", "or", "ash", "un", "tri", "me",
+  ]
 
   static func tokens(_ count: Int) -> [[UInt8]] {
     var numbers = SeededNumbers(seed: 11)

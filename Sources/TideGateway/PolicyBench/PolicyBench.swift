@@ -9,12 +9,13 @@ import TidePolicy
 public struct PolicyBench {
   private static let tokenCount = 1_000
   private static let shortCount = 200
-  private static let longCount = 5
-  private static let rounds = 9
+  private static let longCount = 4
 
   private let folder: PolicyFolder
   private let surroundings: RehearsalGateway.Surroundings
   private let text = BenchText.tokens(tokenCount)
+  /// How often each price is measured.
+  var rounds = 31
 
   /// - Throws: what keeps anything from being measured.
   public init(folder path: String) throws(Diagnostic) {
@@ -26,27 +27,37 @@ public struct PolicyBench {
     PolicyWorker.prepareThread()
   }
 
-  /// Prices to compare others with: what the text path costs for whoever looks at text first, a hook that does nothing on top of it, and a
-  /// thousand words looked for.
-  private static let references: [(name: String, source: String, base: String?)] = [
-    ("(text decoded, untouched)", "return { on_lane_end = function() end }", nil),
-    ("(identity on_token)", "return { on_token = function(s, text) end }", "return { on_lane_end = function() end }"),
-    (
-      "(replace, 1,000 words)",
-      """
-      local words = {}
-      for i = 1, 1000 do words["zq" .. i .. "xy"] = "word" end
-      return { filters = { tide.filter.replace { words = words } } }
-      """, "return { on_lane_end = function() end }"
-    ),
+  /// A policy that stands for what every policy pays.
+  private struct Reference {
+    var name: String
+    var source: String
+    /// What it is compared with; nil is a gateway without policies.
+    var base: String?
+    var isStreamed = true
+  }
+
+  private static let decoding = "return { on_lane_end = function() end }"
+  private static let thousandWords = """
+    local words = {}
+    for i = 1, 1000 do words["zq" .. i .. "xy"] = "word" end
+    return { filters = { tide.filter.replace { words = words } } }
+    """
+
+  /// What the text path costs for whoever looks at text first, a hook that does nothing on top of it, and a thousand words looked for.
+  private static let references = [
+    Reference(name: "(text decoded, untouched)", source: decoding),
+    Reference(name: "(identity on_token)", source: "return { on_token = function(s, text) end }", base: decoding),
+    Reference(name: "(replace, 1,000 words)", source: thousandWords, base: decoding),
+    Reference(name: "(the same, not streamed)", source: thousandWords, base: decoding, isStreamed: false),
   ]
 
+  /// Prices to compare others with.
   public func referencePrices() throws(Diagnostic) -> [PolicyPrice] {
     var prices: [PolicyPrice] = []
     for reference in Self.references {
       do {
-        let base = try reference.base.map { try gateway("reference-base", source: $0) } ?? gateway(nil, source: nil)
-        prices.append(try price(reference.name, try gateway("reference", source: reference.source), base))
+        let base = try gateway(reference.base, reference.isStreamed)
+        prices.append(try price(reference.name, try gateway(reference.source, reference.isStreamed), base))
       } catch {
         throw Diagnostic(file: folder.path, message: "\(reference.name): \(error)")
       }
@@ -93,31 +104,36 @@ public struct PolicyBench {
     return try price(name, subject, base)
   }
 
-  private func gateway(_ name: String?, source: String?) throws(TestProblem) -> BenchCase {
-    var bindings: [LuaValue] = []
-    if let name, let source {
-      bindings = [.map([(.text("use"), .text(name)), (.text("source"), .text(source))])]
-    }
+  private func gateway(_ source: String?, _ isStreamed: Bool) throws(TestProblem) -> BenchCase {
+    let binding = source.map { LuaValue.map([(.text("use"), .text("reference")), (.text("source"), .text($0))]) }
     return try BenchCase(
-      bindings: bindings.isEmpty ? .map([]) : .array(bindings), chat: .map([]), text: text, folder: folder,
-      surroundings: surroundings)
+      bindings: binding.map { .array([$0]) } ?? .map([]), chat: .map([(.text("stream"), .boolean(isStreamed))]),
+      text: text,
+      folder: folder, surroundings: surroundings)
   }
 
   private func price(_ name: String, _ subject: BenchCase, _ base: BenchCase) throws(TestProblem) -> PolicyPrice {
     var requests: [Double] = []
     var tokens: [Double] = []
     // The first round warms caches and pools.
-    for round in 0...Self.rounds {
-      let with = try subject.measure(Self.shortCount, isLong: false)
-      let without = try base.measure(Self.shortCount, isLong: false)
-      let longWith = try subject.measure(Self.longCount, isLong: true)
-      let longWithout = try base.measure(Self.longCount, isLong: true)
+    for round in 0...rounds {
+      // Each goes first in half of the rounds, since the heap is not the same for the second.
+      let isFirst = round % 2 == 0
+      let one = try measure(isFirst ? subject : base)
+      let other = try measure(isFirst ? base : subject)
+      let (with, without) = isFirst ? (one, other) : (other, one)
       guard round > 0 else { continue }
-      requests.append((with - without) / 1_000)
-      tokens.append(((longWith - with) - (longWithout - without)) / Double(Self.tokenCount))
+      requests.append((with.short - without.short) / 1_000)
+      tokens.append(((with.long - with.short) - (without.long - without.short)) / Double(Self.tokenCount))
     }
     return PolicyPrice(
       name: name, requestUs: PolicyPrice.Figure(requests), tokenNs: PolicyPrice.Figure(tokens),
       tokenBytes: Double(text.reduce(0) { $0 + $1.count }) / Double(text.count))
+  }
+
+  private func measure(_ subject: BenchCase) throws(TestProblem) -> (short: Double, long: Double) {
+    let short = try subject.measure(Self.shortCount, isLong: false)
+    _ = try subject.measure(1, isLong: true)
+    return (short, try subject.measure(Self.longCount, isLong: true))
   }
 }

@@ -1,6 +1,6 @@
 /// What one policy adds to an exchange, in time of the processor.
 public struct PolicyPrice: Sendable {
-  /// The median over rounds, and the least and the greatest.
+  /// The median over rounds, and the range of their middle half.
   public struct Figure: Sendable, Equatable {
     public var median: Double
     public var least: Double
@@ -9,8 +9,8 @@ public struct PolicyPrice: Sendable {
     init(_ values: [Double]) {
       let sorted = values.sorted()
       median = sorted[sorted.count / 2]
-      least = sorted[0]
-      greatest = sorted[sorted.count - 1]
+      least = sorted[sorted.count / 4]
+      greatest = sorted[sorted.count * 3 / 4]
     }
   }
 
