@@ -26,7 +26,7 @@ import TideCore
     ("return { on_request = function() count = 1 end }", "[global] (write local count"),
     ("return { on_request = function() return tosting(1) end }", "nothing named tosting"),
     ("local total = 0 return { on_log = function() return totl end }", "did you mean total?"),
-    ("function helper() end return {}", "writes the global helper"),
+    ("return { on_log = function() function helper() end end }", "writes the global helper"),
     ("return { on_log = function() return string.fromat('') end }", "did you mean string.format?"),
     ("return { on_log = function() return io end }", "nothing named io"),
     ("return { on_request = function() return tide.denny(400) end }", "did you mean tide.deny?"),
@@ -35,7 +35,10 @@ import TideCore
     ("return { on_request = function() tide.deny(400) end }", "write return tide.deny"),
     ("return { on_request = function() return tide.retry {} end }", "on_request cannot return tide.retry"),
     ("local no = tide.cut {} return { on_request = function() return no end }", "on_request cannot return tide.cut"),
-    ("local function no() return tide.cut {} end return { on_auth = function() return no() end }", "cannot return tide.cut"),
+    (
+      "local function no() return tide.cut {} end return { on_auth = function() return no() end }",
+      "cannot return tide.cut"
+    ),
     ("return { on_log = function(ctx) return ctx.model and tide.deny(400) end }", "on_log cannot return tide.deny"),
     (
       "return { filters = { tide.filter.block { patterns = { 'a' }, on_match = function() return tide.deny(400) end } } }",
@@ -44,10 +47,15 @@ import TideCore
     // Fields.
     ("return { on_auth = function(ctx) return ctx.model end }", "not known yet in on_auth"),
     ("return { on_request = function(c) local p = c.prompt return p.sytem end }", "did you mean ctx.prompt.system?"),
-    ("local function f(x) return x.clinet end return { on_log = function(ctx) f(ctx) end }", "did you mean ctx.client?"),
+    (
+      "local function f(x) return x.clinet end return { on_log = function(ctx) f(ctx) end }", "did you mean ctx.client?"
+    ),
     ("return { on_request = function(ctx) ctx.model = 'x' end }", "[ctx-write] (it is read-only everywhere"),
     ("return { on_log = function(ctx) ctx.prompt.system = 'x' end }", "it may be written in on_request"),
-    ("return { on_route = function(ctx) ctx.prompt:append { role = 'user', text = '' } end }", "may not write ctx.prompt.append"),
+    (
+      "return { on_route = function(ctx) ctx.prompt:append { role = 'user', text = '' } end }",
+      "may not write ctx.prompt.append"
+    ),
     ("return { on_response_end = function(ctx) ctx.filters:disable() end }", "may not write ctx.filters.disable"),
     ("return { on_request = function(ctx) ctx.log('info', 'x') end }", "write ctx:log(...)"),
     ("return { on_request = function(ctx) return ctx:model() end }", "ctx.model is no function"),
@@ -60,17 +68,29 @@ import TideCore
       "on_log may not write ctx.prompt.each_text"
     ),
     // Configuration.
-    ("return { schema = { rate = { type = 'integer' } }, on_log = function(ctx, cfg) return cfg.rte end }", "did you mean cfg.rate?"),
+    (
+      "return { schema = { rate = { type = 'integer' } }, on_log = function(ctx, cfg) return cfg.rte end }",
+      "did you mean cfg.rate?"
+    ),
     (
       "return { schema = { a = { type = 'object', fields = { on = { type = 'boolean' } } } }, on_log = function(_, cfg) return cfg.a.no end }",
       "cfg.a has no no"
     ),
-    ("return { filters = function(cfg) return { tide.filter.limit { output_tokens = cfg.max } } end }", "cfg has no max"),
+    (
+      "return { filters = function(cfg) return { tide.filter.limit { output_tokens = cfg.max } } end }",
+      "cfg has no max"
+    ),
     ("return { timers = { t = { every = '1s', run = function(cfg) return cfg.x end } } }", "cfg has no x"),
-    ("return { on_lane = function(_, cfg) return { c = cfg } end, on_token = function(s) return s.c.x end }", "cfg has no x"),
+    (
+      "return { on_lane = function(_, cfg) return { c = cfg } end, on_token = function(s) return s.c.x end }",
+      "cfg has no x"
+    ),
     ("return { on_request = function(ctx, cfg) cfg.seen = true end }", "[cfg-write]"),
     // Hooks.
-    ("local M = {} function M:on_request(ctx, cfg) return ctx.modle end return M", "write function M.on_request(ctx, cfg)"),
+    (
+      "local M = {} function M:on_request(ctx, cfg) return ctx.modle end return M",
+      "write function M.on_request(ctx, cfg)"
+    ),
     ("local M = {} function M:on_request(ctx, cfg) return ctx.modle end return M", "did you mean ctx.model?"),
     ("return { on_request = function(self, ctx) end }", "[colon]"),
     ("return { on_route = function() tide.sleep(1) end }", "tide.sleep waits, which on_route cannot"),
@@ -117,7 +137,9 @@ import TideCore
 
   @Test func theShippedPoliciesAreClean() {
     let root = shippedFolder.dropLast("/Plugins".count)
-    for folder in ["Plugins", "Examples/block-secrets/Plugins", "Examples/keep-on-topic/Plugins", "Examples/benchmark/policies"] {
+    for folder in [
+      "Plugins", "Examples/block-secrets/Plugins", "Examples/keep-on-topic/Plugins", "Examples/benchmark/policies",
+    ] {
       let (policies, problems) = PolicyCompiler.inspect(
         PolicyFolder(path: root + "/" + folder), services: FixtureServices().services)
       #expect(!policies.isEmpty && problems.isEmpty, "\(problems)")

@@ -5,7 +5,7 @@ import TideCore
 /// It says only what it is sure of: a value that it loses sight of is never a finding.
 struct HookLint {
   /// Statements and expressions looked at in one source; what lies beyond is not followed.
-  private static let stepsMax = 1_000_000
+  private static let stepsMax = 200_000
   private static let callDepthMax = 30
 
   let tree: SyntaxTree

@@ -2,6 +2,9 @@ import TideCore
 
 /// Looks at names that mean the same in every hook: globals, members of libraries, verdicts that nobody returns.
 struct NameLint {
+  /// More help nobody, and each looks for a name near its own.
+  private static let findingsMax = 100
+
   private let tree: SyntaxTree
   private let names: SandboxNames
   private(set) var findings: [LintFinding] = []
@@ -65,7 +68,9 @@ struct NameLint {
   }
 
   private mutating func global(_ name: String, _ line: Int) {
-    guard name != "_ENV", names[name] == nil, !written.contains(Place(name: name, line: line)) else { return }
+    guard findings.count < Self.findingsMax, name != "_ENV", names[name] == nil,
+      !written.contains(Place(name: name, line: line))
+    else { return }
     let near = nearestName(to: name, among: Set(tree.variables.map(\.name)).sorted())
     findings.append(
       LintFinding(
@@ -77,7 +82,7 @@ struct NameLint {
     var path = name
     var entry = names[name]
     for suffix in suffixes {
-      guard case .library(let members)? = entry else { return }
+      guard case .library(let members)? = entry, findings.count < Self.findingsMax else { return }
       let name: String
       let line: Int
       switch suffix {

@@ -5,12 +5,15 @@ struct SyntaxLexer {
     "not",
     "or", "repeat", "return", "then", "true", "until", "while",
   ]
-  /// Longest first.
-  private static let symbols: [[UInt8]] = [
-    "...", "..", "==", "~=", "<=", ">=", "//", "::", "<<", ">>", "+", "-", "*", "/", "%", "^", "#", "&", "~", "|", "<",
-    ">",
-    "=", "(", ")", "{", "}", "[", "]", ";", ":", ",", ".",
-  ].map { Array($0.utf8) }
+  /// By their first byte; the longest of each come first.
+  private static let symbols: [UInt8: [[UInt8]]] = {
+    let all = [
+      "...", "..", "==", "~=", "<=", ">=", "//", "::", "<<", ">>", "+", "-", "*", "/", "%", "^", "#", "&", "~", "|",
+      "<",
+      ">", "=", "(", ")", "{", "}", "[", "]", ";", ":", ",", ".",
+    ]
+    return Dictionary(grouping: all.map { Array($0.utf8) }) { $0[0] }
+  }()
 
   private let source: [UInt8]
   private var cursor = 0
@@ -73,7 +76,7 @@ struct SyntaxLexer {
     if byte == UInt8(ascii: "["), let level = longBracketLevel() {
       return SyntaxToken(kind: .string, text: try longBracket(level, "string"), line: line)
     }
-    guard let symbol = Self.symbols.first(where: { source[cursor...].starts(with: $0) }) else {
+    guard let symbol = Self.symbols[byte]?.first(where: { $0.count == 1 || source[cursor...].starts(with: $0) }) else {
       throw SyntaxProblem(line: line, message: "a byte that Lua does not know")
     }
     cursor += symbol.count

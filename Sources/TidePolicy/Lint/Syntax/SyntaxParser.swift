@@ -6,7 +6,10 @@ struct SyntaxParser {
   /// Lua's own limit (`LUAI_MAXCCALLS`) of nested statements and expressions.
   private static let depthMax = 200
 
-  private var tokens: [SyntaxToken]
+  /// What ends a block.
+  private static let ends: Set<String> = ["end", "else", "elseif", "until"]
+
+  private let tokens: [SyntaxToken]
   private var place = 0
   private var depth = 0
   private var variables: [SyntaxVariable] = []
@@ -95,9 +98,11 @@ struct SyntaxParser {
     return try statements()
   }
 
+  private var isAtBlockEnd: Bool { token.kind == .end || token.kind == .keyword && Self.ends.contains(token.text) }
+
   private mutating func statements() throws(SyntaxProblem) -> [SyntaxStatement] {
     var list: [SyntaxStatement] = []
-    while token.kind != .end, !["end", "else", "elseif", "until"].contains(where: token.is) {
+    while !isAtBlockEnd {
       if let statement = try nested({ (parser) throws(SyntaxProblem) in try parser.statement() }) {
         list.append(statement)
       }
@@ -126,9 +131,7 @@ struct SyntaxParser {
     case "return":
       advance()
       var values: [SyntaxExpression] = []
-      if token.kind != .end, !["end", "else", "elseif", "until", ";"].contains(where: token.is) {
-        values = try expressions()
-      }
+      if !isAtBlockEnd, !token.is(";") { values = try expressions() }
       _ = take(";")
       return .returns(values)
     case "do":
