@@ -42,6 +42,7 @@ extension ConfigurationPrinter {
           ("response_body", .text(SizeText.text(bytes: limits.responseBody))),
           ("header_list", .text(SizeText.text(bytes: limits.headerList))),
           ("stream_buffer", .text(SizeText.text(bytes: limits.streamBuffer))),
+          ("policy_memory", .text(SizeText.text(bytes: limits.policyMemory))),
         ])
       ),
       ("store", .text("memory")),

@@ -9,6 +9,8 @@ public struct LimitsConfiguration: Sendable, Equatable {
   public var headerList = 32 << 10
   /// Per stream and direction.
   public var streamBuffer = 64 << 10
+  /// Lua states of all generations that are alive, on all workers: a reload that would take more is refused.
+  public var policyMemory = 1 << 30
 
   public init() {}
 }

@@ -40,6 +40,8 @@ public final class Gateway {
   private var admin: AdminServer?
   private var watchdog: StallWatchdog?
   private var started: GatewayConfiguration!
+  /// The last reload found no memory: what it needs, and what it may take together with those alive.
+  private var postponed: (needed: Int, limit: Int)?
   /// Told on the control thread when a worker has drained.
   private let drained = DrainCount()
 
@@ -189,7 +191,7 @@ public final class Gateway {
         settleFiles()
         reload(force: false)
       } else {
-        reload(force: false)
+        reload(force: hasRoomAgain())
       }
     }
   }
@@ -222,21 +224,17 @@ public final class Gateway {
   /// Builds the next generation when content changed, and hands it to every worker; or says what is wrong and changes nothing.
   private func reload(force: Bool) {
     guard watch.hasChanged() || force else { return }
+    postponed = nil
     switch builder.build() {
     case .failure(let failure):
-      state.refused(failure.diagnostics)
-      for diagnostic in failure.diagnostics { log.error("reload refused: \(diagnostic)") }
+      refuse(failure.diagnostics)
       watchFiles(
         Array(Set(failure.files + state.generation.policies.watchedFiles)), failure.folder ?? started.plugins.folder)
     case .success(let built):
       watchFiles(
         built.loaded.files + built.generation.policies.watchedFiles, built.generation.configuration.plugins.folder)
       let problems = unchangeable(in: built.generation.configuration, file: built.loaded.source)
-      guard problems.isEmpty else {
-        state.refused(problems)
-        for problem in problems { log.error("reload refused: \(problem)") }
-        return
-      }
+      guard problems.isEmpty else { return refuse(problems) }
       let locals: [Handover<WorkerGeneration>]
       do {
         locals = try workers.map { worker in
@@ -244,10 +242,14 @@ public final class Gateway {
             WorkerGeneration(generation: built.generation, policies: try policyWorker(built.generation, worker.index)))
         }
       } catch {
-        let problem = error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")
-        state.refused([problem])
-        log.error("reload refused: \(problem)")
-        return
+        return refuse([error as? Diagnostic ?? Diagnostic(file: "", message: "\(error)")])
+      }
+      let census = GenerationCensus.take(workers)
+      let needed = locals.reduce(0) { $0 + $1.value.policies.byteCount }
+      let limit = built.generation.configuration.limits.policyMemory
+      if let problem = census.refusal(needed: needed, limit: limit, file: built.loaded.source) {
+        postponed = (needed, limit)
+        return refuse([problem])
       }
       for worker in workers {
         worker.io.post { [local = locals[worker.index]] _ in worker.adopt(local.value) }
@@ -255,7 +257,20 @@ public final class Gateway {
       state.activated(built.generation, source: built.loaded.source)
       let tests = built.testCount.map { ", tests of its policies passed: \($0)" } ?? ""
       log.notice("generation \(built.generation.number) is active\(tests)")
+      if let warning = GenerationCensus.take(workers).warning { log.warning(warning) }
     }
+  }
+
+  /// Everything stays as it is, and everybody is told.
+  private func refuse(_ problems: [Diagnostic]) {
+    state.refused(problems)
+    for problem in problems { log.error("reload refused: \(problem)") }
+  }
+
+  /// Whether a reload that found no memory would find it now, since generations have ended.
+  private func hasRoomAgain() -> Bool {
+    guard let postponed else { return false }
+    return GenerationCensus.take(workers).bytes + postponed.needed <= postponed.limit
   }
 
   /// One worker's Lua machines, built here and handed over whole.

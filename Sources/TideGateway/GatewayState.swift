@@ -66,8 +66,7 @@ final class GatewayState: Sendable {
 
   func policiesJSON(_ figures: [WorkerFigures]) -> String {
     let now = inner.withLock { ($0.generation, $0.activatedAt, $0.failure, $0.reloads) }
-    var alive: [Int: Int] = [:]
-    for one in figures { for (number, exchanges) in one.generations { alive[number, default: 0] += exchanges } }
+    let census = GenerationCensus(figures)
     var hooks: [String: WorkerFigures.Hook] = [:]
     for one in figures.flatMap(\.hooks) {
       let key = one.binding + "\u{0}" + one.hook
@@ -79,10 +78,11 @@ final class GatewayState: Sendable {
       json.member("active_since", now.1)
       json.member("reloads", now.3)
       json.array("generations_alive") {
-        for number in alive.keys.sorted() {
+        for one in census.entries {
           json.object {
-            json.member("generation", number)
-            json.member("exchanges", alive[number] ?? 0)
+            json.member("generation", one.number)
+            json.member("exchanges", one.exchanges)
+            json.member("bytes", one.bytes)
           }
         }
       }
@@ -142,7 +142,9 @@ final class GatewayState: Sendable {
     }
     figures.version = version
     figures.startTime = UInt64(clamping: startedAt)
-    figures.generationsAlive = Set(workers.flatMap { $0.generations.map(\.number) }).count
+    let census = GenerationCensus(workers)
+    figures.generationsAlive = census.entries.count
+    figures.policyBytes = UInt64(clamping: census.bytes)
     figures.droppedLogLines = droppedLogLines
     var pools: [String: GatewayFigures.Pool] = [:]
     var hooks: [String: GatewayFigures.Hook] = [:]

@@ -65,6 +65,8 @@ public struct GatewayFigures: Sendable {
   public var generation = 0
   /// How many generations still have exchanges, the current one included.
   public var generationsAlive = 0
+  /// What the Lua states of those hold.
+  public var policyBytes: UInt64 = 0
   public var reloads: UInt64 = 0
   public var reloadFailures: UInt64 = 0
   public var droppedLogLines: UInt64 = 0

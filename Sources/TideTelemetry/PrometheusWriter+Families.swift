@@ -12,6 +12,8 @@ extension PrometheusWriter {
     single(
       "tidegate_generations_alive", .gauge, "Generations that still have exchanges.",
       UInt64(clamping: figures.generationsAlive))
+    single(
+      "tidegate_policy_memory_bytes", .gauge, "What the Lua states of all generations alive hold.", figures.policyBytes)
     single("tidegate_reloads_total", .counter, "Generations put in force since the start.", figures.reloads)
     single(
       "tidegate_reload_failures_total", .counter, "Reloads that were refused and changed nothing.",

@@ -10,7 +10,7 @@ import re
 import httpx
 
 from gateway import (
-    PATIENCE, RELOAD, TERMINATE, Program, cluster, configuration, free_port, get, save, until)
+    KEY, PATIENCE, RELOAD, TERMINATE, Program, cluster, configuration, free_port, get, save, until)
 
 STREAMS = 200
 
@@ -362,6 +362,143 @@ def test_a_key_file_is_watched(start, engine):
     gateway.next_generation(1)
     assert httpx.get(url, headers={"authorization": "Bearer second-key"}).status_code == 200
     assert httpx.get(url, headers={"authorization": "Bearer tg-demo-key"}).status_code == 401
+
+
+HEAVY = """local ballast = ("x"):rep(700000)
+return {
+  auto = true,
+  segment = { unit = "word" },
+  on_segment = function(s, word) if word == "tide" and ballast then return "%s" end end,
+}
+"""
+
+
+class Pinned:
+    """A gateway with streams that keep the generations alive on which they began."""
+
+    def __init__(self, start, upstream, **more):
+        self.upstream = upstream
+        self.gateway = start(configuration({"url": upstream.url, "protocol": "http/1.1"}, **more))
+        self.client = httpx.AsyncClient(timeout=PATIENCE)
+        self.readers, self.tasks = [], []
+
+    async def stream(self, word):
+        """Begins a stream, whose text must have `word`."""
+        reader = Reader()
+        self.readers.append(reader)
+        self.tasks.append(asyncio.create_task(reader.run(self.client, self.gateway.url)))
+        await eventually(lambda: word in reader.text, f"a stream says {word}")
+
+    async def reload(self, policy):
+        before = await aside(lambda: self.gateway.generation)
+        await aside(self.gateway.policy, "edited", policy)
+        await aside(self.gateway.next_generation, before)
+
+    async def end(self):
+        self.upstream.may_end.set()
+        await asyncio.wait_for(asyncio.gather(*self.tasks), PATIENCE)
+        await self.client.aclose()
+        assert all(reader.is_whole for reader in self.readers)
+
+
+def test_many_generations_alive_are_a_warning(start):
+    async def run():
+        async with Trickle() as upstream:
+            pinned = await aside(lambda: Pinned(start, upstream))
+            for number in range(4):
+                await pinned.reload(POLICY % f"word{number}")
+                await pinned.stream(f"word{number}")
+            assert "generations are alive" not in pinned.gateway.text
+            await pinned.reload(POLICY % "last")
+            await eventually(lambda: "5 generations are alive" in pinned.gateway.text, "the log warns")
+            warning, = re.findall(r"5 generations are alive.*", pinned.gateway.text)
+            assert warning.endswith("exchanges run on 2: 1, 3: 1, 4: 1, 5: 1"), warning
+            alive = (await aside(lambda: pinned.gateway.policies))["generations_alive"]
+            assert len(alive) == 5 and all(one["bytes"] > 0 for one in alive)
+            held = await aside(pinned.gateway.metric, "tidegate_policy_memory_bytes")
+            assert held > 0
+            await pinned.end()
+
+    asyncio.run(run())
+
+
+def test_a_reload_without_memory_waits_for_streams_to_end(start):
+    async def run():
+        async with Trickle() as upstream:
+            pinned = await aside(lambda: Pinned(start, upstream, workers=1, limits={"policy_memory": "2MiB"}))
+            gateway = pinned.gateway
+            for word in ("first", "second"):
+                await pinned.reload(HEAVY % word)
+                await pinned.stream(word)
+            # Each generation holds 700 KB and more: there is no room for a third.
+            await aside(gateway.policy, "edited", HEAVY % "third")
+            error, = (await aside(gateway.refusal))["errors"]
+            assert error["file"].endswith("tidegate.yaml")
+            assert "more than `policy_memory` of `limits` allows, 2.0 MiB" in error["message"], error
+            assert error["message"].endswith("(exchanges run on 2: 1, 3: 1)"), error
+            assert re.search(r"reload refused: .*policy_memory", gateway.text)
+            assert await aside(ask, gateway) == "the second is in"
+            assert await aside(gateway.metric, "tidegate_reload_failures_total") == 1
+            # As the streams end there is, and nobody has to save the file again.
+            await pinned.end()
+            await eventually(lambda: ask(gateway) == "the third is in", "the reload is made up for")
+            assert (await aside(lambda: gateway.policies))["reload_failure"] is None
+
+    asyncio.run(run())
+
+
+def test_a_mounted_configuration_changes_with_its_policies(start, engine):
+    """A volume is exchanged as a whole: a generation has all of one version, or the gateway keeps what it had."""
+    gateway = start(configuration(engine.url))
+    mounted = gateway.config_path.parent
+
+    def swap(number, words, plugin):
+        version = mounted / f"..v{number}"
+        version.mkdir()
+        (version / "tidegate.yaml").write_text(json.dumps(configuration(
+            engine.url, plugins={"folder": "."}, policies=[{"use": "listed", "config": {"words": words}}])))
+        (version / "listed.lua").write_text((gateway.plugins / "word-filter.lua").read_text())
+        (version / "edited.lua").write_text(plugin)
+        (mounted / "..next").symlink_to(version.name)
+        (mounted / "..next").rename(mounted / "..data")
+
+    def link(name):
+        (mounted / "..link").symlink_to(f"..data/{name}")
+        (mounted / "..link").rename(mounted / name)
+
+    swap(1, {"in": "out"}, POLICY % "first")
+    for name in ("listed.lua", "edited.lua", "tidegate.yaml"):
+        link(name)
+    until(lambda: ask(gateway) == "the first is out", "the mounted version acts")
+
+    seen = gateway.generation
+    swap(2, {"in": "up"}, POLICY % "second")
+    # One reload, which brings both.
+    assert gateway.next_generation(seen) == seen + 1
+    assert ask(gateway) == "the second is up"
+    swap(3, {"in": "down"}, BROKEN)
+    assert [error["line"] for error in gateway.refusal()["errors"]] == [3]
+    assert ask(gateway) == "the second is up"
+    swap(4, {"in": "down"}, POLICY % "fourth")
+    until(lambda: ask(gateway) == "the fourth is down", "the mended version acts")
+    assert gateway.policies["reload_failure"] is None
+
+
+def test_a_deleted_file_of_keys_locks_nobody_out_and_lets_nobody_in(start, engine):
+    gateway = start(configuration(engine.url, policies=[{"use": "api-keys", "config": {"keys": "keys.yaml"}}]))
+    keys = gateway.config_path.parent / "keys.yaml"
+    text = keys.read_text()
+
+    def status(key):
+        return httpx.get(gateway.url + "/v1/models", headers={"authorization": f"Bearer {key}"}).status_code
+
+    assert (status(KEY), status("another")) == (200, 401)
+    keys.unlink()
+    assert any("keys.yaml" in error["file"] + error["message"] for error in gateway.refusal()["errors"])
+    assert (status(KEY), status("another")) == (200, 401)
+    keys.write_text(text)
+    until(lambda: gateway.policies["reload_failure"] is None, "the refusal is taken back")
+    assert (status(KEY), status("another")) == (200, 401)
 
 
 # The end

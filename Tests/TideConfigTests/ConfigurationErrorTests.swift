@@ -141,6 +141,10 @@ struct ConfigurationErrorTests {
     ("limits: { request_body: 10MB }", "1:25 `request_body` of `limits` must be a size, not `10MB`"),
     ("limits: { request_body: 9999999999GiB }", "1:25 `request_body` of `limits` must be a size"),
     ("limits: { stream_buffer: 1B }", "1:26 `stream_buffer` of `limits` must lie between 16KiB and 1MiB, not `1B`"),
+    (
+      "limits: { policy_memory: 64KiB }",
+      "1:26 `policy_memory` of `limits` must lie between 1MiB and 1024GiB, not `64KiB`"
+    ),
     ("limits: { connections: many }", "1:24 `connections` of `limits` must be a whole number, not a string"),
     ("store: 'redis://h:6379/0'", "1:8 `store: redis://...` is not supported by this version of tidegate"),
     ("store: disk", "1:8 `store` must be `memory`"),

@@ -68,6 +68,7 @@ enum SampleConfiguration {
       response_body: 33MiB
       header_list: 16KiB
       stream_buffer: 32KiB
+      policy_memory: 512MiB
     store: memory
     log: { level: debug, format: json, access: ./access.log }
     drain: { timeout: 9m }

@@ -325,7 +325,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
           reused: pool.reusedCount,
           failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
     }
-    figures.generations = generations.map { ($0.generation.number, $0.exchangeCount) }
+    figures.generations = generations.map { ($0.generation.number, $0.exchangeCount, $0.policies.byteCount) }
     figures.hooks = current.policies.metrics.map {
       WorkerFigures.Hook(binding: $0.binding, hook: $0.hook, metrics: $0.figures)
     }

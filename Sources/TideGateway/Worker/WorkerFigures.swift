@@ -27,7 +27,7 @@ struct WorkerFigures: Sendable {
   var connectionsRefused: UInt64 = 0
   var loopLagMs = 0
   var pools: [Pool] = []
-  /// Generation number and the exchanges that run on it.
-  var generations: [(number: Int, exchanges: Int)] = []
+  /// Generation number, the exchanges that run on it, and the bytes that its Lua states hold.
+  var generations: [(number: Int, exchanges: Int, bytes: Int)] = []
   var hooks: [Hook] = []
 }

@@ -11,7 +11,8 @@ public protocol TurnEndTarget: AnyObject {
 /// One thread with one edge-triggered epoll loop, and the owner of everything on it.
 ///
 /// A turn: poll; read upstream connections until dry, then the others; mailbox; timers; hooks; then flush each dirty
-/// connection once, so that all that came for a connection leaves in one write.
+/// connection once, so that all that came for a connection leaves in one write. Only what clients ask for leaves earlier, a few
+/// requests at a time: else engines would idle while a turn reads, and the gateway while they answer.
 ///
 /// Unchecked Sendable: other threads hold it as an address for `post`, `stop`, `join` and the counters, which are
 /// atomic or locked. All else belongs to its own thread.
@@ -20,6 +21,8 @@ public final class Worker: @unchecked Sendable {
   public static let bufferSize = 256 << 10
   private static let eventCount = 4096
   private static let stackSize = 8 << 20
+  /// Clients' connections that are read before what they ask for leaves.
+  private static let ordinaryReadsPerFlush = 16
 
   public let index: Int
   /// The time of this turn: read once, after the poller returned.
@@ -49,7 +52,9 @@ public final class Worker: @unchecked Sendable {
   /// Targets that have more to read, for the next turn; unretained, purged before a retired one is released.
   private var deferredUpstream: ContiguousArray<Unmanaged<PollTarget>> = []
   private var deferredOrdinary: ContiguousArray<Unmanaged<PollTarget>> = []
-  private var dirty: ContiguousArray<Unmanaged<PollTarget>> = []
+  private let dirty = FlushQueue()
+  /// The same of upstream connections, which may be flushed while the turn still reads requests.
+  private let dirtyUpstream = FlushQueue()
   /// Retired this turn; each holds the reference that `register` took.
   private var graveyard: ContiguousArray<Unmanaged<PollTarget>> = []
   private var firstTarget: Unmanaged<PollTarget>?
@@ -197,10 +202,16 @@ public final class Worker: @unchecked Sendable {
     }
     if hasOrdinary {
       runDeferred(takeOut(&deferredOrdinary))
+      var reads = 0
       for position in 0..<ready {
         let data = events[position].data.u64
         if data & 1 == 0, data != 0 {
           target(of: data)._withUnsafeGuaranteedRef { $0.pollReady(events[position].events) }
+          reads &+= 1
+          if reads >= Self.ordinaryReadsPerFlush {
+            reads = 0
+            counters.flushes &+= dirtyUpstream.flush()
+          }
         }
       }
     }
@@ -225,7 +236,11 @@ public final class Worker: @unchecked Sendable {
   private var turnEnded = MonotonicTime.zero
 
   private var pollTimeoutMs: Int32 {
-    if !dirty.isEmpty || !deferredUpstream.isEmpty || !deferredOrdinary.isEmpty || !turnEndTargets.isEmpty { return 0 }
+    if !dirty.isEmpty || !dirtyUpstream.isEmpty || !deferredUpstream.isEmpty || !deferredOrdinary.isEmpty
+      || !turnEndTargets.isEmpty
+    {
+      return 0
+    }
     let deadline = timers.nextDeadline
     if deadline == .distantFuture { return -1 }
     let nanoseconds = deadline.nanoseconds(since: turnEnded)
@@ -265,22 +280,10 @@ public final class Worker: @unchecked Sendable {
     for hook in turnEndHooks { hook(self) }
   }
 
-  /// A flush may dirty other connections, which then leave in the same turn, but not without end.
   private func flushDirty() {
-    guard !dirty.isEmpty else { return }
-    let bound = dirty.count * 4 + 1024
-    var position = 0
-    while position < dirty.count, position < bound {
-      // Held by the poll set until `bury`.
-      dirty[position]._withUnsafeGuaranteedRef { $0.flushTurn() }
-      position += 1
-    }
-    counters.flushes &+= UInt64(position)
-    if position == dirty.count {
-      dirty.removeAll(keepingCapacity: true)
-    } else {
-      dirty.removeFirst(position)
-    }
+    counters.flushes &+= dirtyUpstream.flush()
+    counters.flushes &+= dirty.flush()
+    counters.flushes &+= dirtyUpstream.flush()
   }
 
   private func bury() {
@@ -289,7 +292,8 @@ public final class Worker: @unchecked Sendable {
       graveyard[position].takeUnretainedValue().targetDidRetire()
       position += 1
     }
-    purge(&dirty)
+    dirty.purge()
+    dirtyUpstream.purge()
     purge(&deferredUpstream)
     purge(&deferredOrdinary)
     let dead = graveyard
@@ -345,7 +349,9 @@ public final class Worker: @unchecked Sendable {
   }
 
   @inline(__always)
-  func markDirty(_ target: PollTarget) { dirty.append(Unmanaged.passUnretained(target)) }
+  func markDirty(_ target: PollTarget) {
+    if target.isUpstream { dirtyUpstream.append(target) } else { dirty.append(target) }
+  }
 
   /// Gives `target` another go next turn, which then does not wait.
   func deferToNextTurn(_ target: PollTarget) {

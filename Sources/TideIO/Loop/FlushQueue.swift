@@ -1,0 +1,33 @@
+/// Connections with something to send, each once, in the order in which they got it. Not owned: the poll set holds them until they are
+/// buried, and they are purged before.
+final class FlushQueue {
+  private var targets: ContiguousArray<Unmanaged<PollTarget>> = []
+
+  var isEmpty: Bool { targets.isEmpty }
+
+  @inline(__always)
+  func append(_ target: PollTarget) { targets.append(.passUnretained(target)) }
+
+  /// Flushes each. A flush may bring others, which then leave as well, but not without end.
+  ///
+  /// - Returns: how many were flushed.
+  func flush() -> UInt64 {
+    guard !targets.isEmpty else { return 0 }
+    let bound = targets.count * 4 + 1024
+    var position = 0
+    while position < targets.count, position < bound {
+      targets[position]._withUnsafeGuaranteedRef { $0.flushTurn() }
+      position += 1
+    }
+    if position == targets.count {
+      targets.removeAll(keepingCapacity: true)
+    } else {
+      targets.removeFirst(position)
+    }
+    return UInt64(position)
+  }
+
+  func purge() {
+    if !targets.isEmpty { targets.removeAll { $0._withUnsafeGuaranteedRef { $0.isRetired } } }
+  }
+}
