@@ -1,10 +1,10 @@
 import TideCore
 import TidePolicy
 
-/// What `tidegate policy check` does: loads every policy of a folder and says what it declares.
+/// What `tidegate policy check` does: loads and lints every policy of a folder, and says what each can do.
 public enum PolicyFolderCheck {
   public struct Report {
-    /// A line a policy: what it is and which hooks it has.
+    /// A block a policy: what it is and which hooks it has; below, indented, what it can do.
     public var lines: [String]
     public var diagnostics: [Diagnostic]
   }
@@ -12,15 +12,23 @@ public enum PolicyFolderCheck {
   public static func run(folder path: String) -> Report {
     let (policies, problems) = PolicyCompiler.inspect(
       PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
-    let lines = policies.map { policy in
-      var line = policy.name
-      if !policy.version.isEmpty { line += " \(policy.version)" }
-      line += ": " + policy.hooks.joined(separator: " ")
-      if policy.isAutomatic { line += " (auto)" }
-      if !policy.requiredKeys.isEmpty { line += "; its config needs " + policy.requiredKeys.joined(separator: ", ") }
-      return line
-    }
-    return Report(lines: lines, diagnostics: problems)
+    return Report(lines: policies.flatMap(lines), diagnostics: problems)
+  }
+
+  private static func lines(_ policy: PolicyInspection) -> [String] {
+    var first = policy.name
+    if !policy.version.isEmpty { first += " \(policy.version)" }
+    first += ": " + policy.hooks.joined(separator: " ")
+    if policy.isAutomatic { first += " (auto)" }
+    if !policy.requiredKeys.isEmpty { first += "; its config needs " + policy.requiredKeys.joined(separator: ", ") }
+    let abilities = policy.abilities
+    let calls =
+      abilities.hosts + abilities.urlKeys.map { "the host in config.\($0)" }
+      + abilities.clusters.map { "cluster \($0)" }
+    return [first]
+      + [("writes", abilities.writes), ("filters", abilities.filters), ("may call", calls)].compactMap { title, items in
+        items.isEmpty ? nil : "    \(title): " + items.joined(separator: ", ")
+      }
   }
 
   /// LuaLS annotations for a folder's policies.

@@ -129,6 +129,22 @@ def test_policy_check(tmp_path):
     assert tidegate("policy", "check", tmp_path / "nowhere").returncode == 1
 
 
+def test_policy_check_lints(tmp_path):
+    shown = tidegate("policy", "check", ROOT / "Plugins")
+    assert re.search(r"^pii-roundtrip .*\n    writes: ctx\.prompt\.mask\n    filters: restore, mask$", shown.stdout, re.MULTILINE)
+    assert re.search(r"^tool-gate .*\n    may call: the host in config\.approver$", shown.stdout, re.MULTILINE)
+
+    policy = tmp_path / "mine.lua"
+    policy.write_text("return {\n  on_request = function(ctx)\n    if ctx.modle then tide.deny(400) end\n  end,\n}\n")
+    shown = tidegate("policy", "check", tmp_path)
+    assert shown.returncode == 1
+    assert "mine: on_request" in shown.stdout
+    assert f"{policy}:3: error: there is no ctx.modle [ctx-field] (did you mean ctx.model?)" in shown.stderr
+    assert f"{policy}:3: error: tide.deny does nothing by itself [unused] (write return tide.deny)" in shown.stderr
+    policy.write_text(policy.read_text().replace("end\n  end", "end -- tide: allow ctx-field, unused\n  end"))
+    assert tidegate("policy", "check", tmp_path).returncode == 0
+
+
 def test_a_new_policy_passes_its_test(tmp_path):
     made = tidegate("policy", "new", "my-words", folder=tmp_path)
     assert (made.returncode, made.stderr) == (0, "")

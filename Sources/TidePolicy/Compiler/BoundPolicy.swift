@@ -44,7 +44,7 @@ struct BoundPolicy: Sendable {
   }
 
   /// Whether host functions that wait are legal in the hook.
-  func mayWait(_ hook: HookName) -> Bool { hook.mayWait || hook == .onSegment && manifest.segmentWaits }
+  func mayWait(_ hook: HookName) -> Bool { manifest.mayWait(hook) }
 
   init(index: Int, binding: PolicyBinding, manifest: PolicyManifest, source: PolicySource, config: PolicyValue) {
     self.index = index

@@ -94,6 +94,18 @@ public struct PolicyCompiler {
   private static func table(
     of source: PolicySource, _ services: PolicyHostServices
   ) throws(LuaFailure) -> PolicyValue {
+    try withScratchMachine(for: source, services) { machine throws(LuaFailure) in
+      let environment = try machine.makeEnvironment()
+      return PolicyValue(
+        try machine.load(source: source.text, chunkName: source.path, environment: environment).get())
+    }
+  }
+
+  /// A machine as policies get it, bound to nothing.
+  static func withScratchMachine<Result>(
+    for source: PolicySource, _ services: PolicyHostServices,
+    _ body: (LuaMachine) throws(LuaFailure) -> Result
+  ) throws(LuaFailure) -> Result {
     let manifest = PolicyManifest(
       name: source.name, version: "", auto: false, schema: PolicySchema(), channels: .text, segment: nil,
       budgets: HookBudgets(), failure: [:], hooks: [])
@@ -103,9 +115,8 @@ public struct PolicyCompiler {
     host.machineBegins()
     let machine = try LuaMachine(options: LuaMachineOptions(), host: host)
     try BindingHost.register(on: machine)
-    let environment = try machine.makeEnvironment()
-    let value = try machine.load(source: source.text, chunkName: source.path, environment: environment).get()
-    return withExtendedLifetime(host) { PolicyValue(value) }
+    defer { withExtendedLifetime(host) {} }
+    return try body(machine)
   }
 
   private func automaticBindings(

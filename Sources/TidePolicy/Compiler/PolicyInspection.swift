@@ -8,10 +8,11 @@ public struct PolicyInspection: Sendable {
   public var isAutomatic: Bool
   /// Configuration keys without which it cannot be bound.
   public var requiredKeys: [String]
+  public var abilities: PolicyAbilities
 }
 
 extension PolicyCompiler {
-  /// Loads every policy of a folder and reads its manifest; nothing is bound, `on_load` does not run.
+  /// Loads every policy of a folder, reads its manifest and lints its source; nothing is bound, `on_load` does not run.
   public static func inspect(
     _ folder: PolicyFolder, services: PolicyHostServices
   ) -> (policies: [PolicyInspection], problems: [Diagnostic]) {
@@ -21,13 +22,17 @@ extension PolicyCompiler {
       },
       directory: "")
     compiler.readManifests(folder)
-    let policies = compiler.manifests.values.sorted { $0.name < $1.name }.map { manifest in
-      PolicyInspection(
+    var findings: [Diagnostic] = []
+    let policies = folder.sources.compactMap { source -> PolicyInspection? in
+      guard let manifest = compiler.manifests[source.name] else { return nil }
+      let lint = PolicyLint(source, manifest, services: services)
+      findings += lint.problems
+      return PolicyInspection(
         name: manifest.name, version: manifest.version, hooks: manifest.hooks.hooks.map(\.name),
         isAutomatic: manifest.auto,
-        requiredKeys: manifest.schema.members.filter(\.field.isRequired).map(\.name))
+        requiredKeys: manifest.schema.members.filter(\.field.isRequired).map(\.name), abilities: lint.abilities)
     }
-    return (policies, folder.problems + compiler.problems)
+    return (policies, folder.problems + compiler.problems + findings)
   }
 
   /// The schema of each policy of a folder that can be read, by name.

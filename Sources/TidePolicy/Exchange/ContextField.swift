@@ -25,7 +25,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     public var type: FieldType
     /// Reading it in an earlier hook raises.
     public var firstHook: HookName
-    /// Empty: read-only everywhere.
+    /// The hooks that may write it, or call it where it is a function that writes. Empty: read-only everywhere.
     public var writers: HookSet
     public var doc: String
   }
@@ -60,6 +60,13 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     }
     func parameter(_ name: String, _ type: FieldType, _ doc: String) -> Entry {
       leaf("params." + name, type, doc, from: .onRequest, writers: HookSet(.onRequest))
+    }
+    func edit(_ name: String, _ doc: String) -> Entry {
+      leaf("prompt." + name, .function, doc, from: .onRequest, writers: HookSet(.onRequest))
+    }
+    func filters(_ name: String, _ doc: String) -> Entry {
+      let untilTheAnswer = HookName.allCases.filter { $0 >= .onAuth && $0 < .onLane }
+      return leaf("filters." + name, .function, doc, writers: HookSet(untilTheAnswer.map { HookSet($0) }))
     }
     return switch self {
     case .id: leaf("id", .string, "the exchange's id, as in x-request-id")
@@ -116,18 +123,12 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
       leaf(
         "prompt.each_text", .function, "each_text{roles}: loops over text parts; part.text is writable",
         from: .onRequest)
-    case .promptAppend:
-      leaf("prompt.append", .function, "append{role, text}: adds a message at the end", from: .onRequest)
-    case .promptInsert:
-      leaf("prompt.insert", .function, "insert(index, {role, text}): adds a message before another", from: .onRequest)
-    case .promptRemove: leaf("prompt.remove", .function, "remove(index): removes a message", from: .onRequest)
-    case .promptReplace:
-      leaf("prompt.replace", .function, "replace(index, {role, text}): puts another message there", from: .onRequest)
+    case .promptAppend: edit("append", "append{role, text}: adds a message at the end")
+    case .promptInsert: edit("insert", "insert(index, {role, text}): adds a message before another")
+    case .promptRemove: edit("remove", "remove(index): removes a message")
+    case .promptReplace: edit("replace", "replace(index, {role, text}): puts another message there")
     case .promptMask:
-      leaf(
-        "prompt.mask", .function,
-        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds; returns how many",
-        from: .onRequest)
+      edit("mask", "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds; returns how many")
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
     case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onUpstreamError)
@@ -145,8 +146,8 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onResponseEnd)
     case .filters: leaf("filters", .object, "this policy's filters, for this exchange")
     case .filtersDisable:
-      leaf("filters.disable", .function, "disable{names}: puts filters out of action, without names all of them")
-    case .filtersSet: leaf("filters.set", .function, "set{names}: lets only these filters run")
+      filters("disable", "disable{names}: puts filters out of action, without names all of them")
+    case .filtersSet: filters("set", "set{names}: lets only these filters run")
     case .log: leaf("log", .function, "log(level, message, fields): a line that names policy and exchange")
     }
   }

@@ -62,6 +62,21 @@ enum HostFunction: Int32, CaseIterable {
   /// Yields: legal only where a hook may wait.
   var isWaiting: Bool { [.sleep, .http, .all, .once].contains(self) }
 
+  /// The hooks that may return the verdict it makes; nil for functions that make none.
+  var resultHooks: HookSet? {
+    let beforeTheAnswer: HookSet = [
+      HookSet(.onAuth), HookSet(.onRequest), HookSet(.onRoute), HookSet(.onUpstreamError), HookSet(.onResponseStart),
+    ]
+    return switch self {
+    case .deny, .respond: beforeTheAnswer
+    case .identity: HookSet(.onAuth)
+    case .retry: [HookSet(.onUpstreamError), HookSet(.onResponseStart)]
+    case .tool: HookSet(.onToolCall)
+    case .cut: [HookSet(.onToken), HookSet(.onSegment), HookSet(.filters), HookSet(.onResponseEnd)]
+    default: nil
+    }
+  }
+
   /// Limits may come to wait for a store of several gateways, so they are legal only where waiting is.
   var options: LuaFunctionOptions {
     switch self {

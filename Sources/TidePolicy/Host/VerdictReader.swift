@@ -10,32 +10,23 @@ enum Verdict: Sendable, Equatable {
   case retry(RetryPlan)
   case tool(ToolEdit)
 
-  /// The function that makes it, as messages name it.
-  var name: String {
+  /// The function that makes it.
+  private var maker: HostFunction {
     switch self {
-    case .deny: "tide.deny"
-    case .respond: "tide.respond"
-    case .cut: "tide.cut"
-    case .identity: "tide.identity"
-    case .retry: "tide.retry"
-    case .tool: "tide.tool"
+    case .deny: .deny
+    case .respond: .respond
+    case .cut: .cut
+    case .identity: .identity
+    case .retry: .retry
+    case .tool: .tool
     }
   }
 
+  /// The function that makes it, as messages name it.
+  var name: String { maker.path ?? "" }
+
   /// Whether the hook may return it.
-  func isLegal(in hook: HookName) -> Bool {
-    switch self {
-    case .deny, .respond:
-      switch hook {
-      case .onAuth, .onRequest, .onRoute, .onUpstreamError, .onResponseStart: true
-      default: false
-      }
-    case .identity: hook == .onAuth
-    case .retry: hook == .onUpstreamError || hook == .onResponseStart
-    case .tool: hook == .onToolCall
-    case .cut: hook == .onToken || hook == .onSegment || hook == .filters || hook == .onResponseEnd
-    }
-  }
+  func isLegal(in hook: HookName) -> Bool { maker.resultHooks?.contains(hook) == true }
 }
 
 /// What `tide.tool` asks for: another call, or text in its place.

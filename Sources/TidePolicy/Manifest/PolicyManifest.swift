@@ -20,6 +20,9 @@ public struct PolicyManifest: Sendable {
   public var net: Set<String> = []
   public var timers: [PolicyTimer] = []
 
+  /// Whether host functions that wait are legal in the hook.
+  func mayWait(_ hook: HookName) -> Bool { hook.mayWait || hook == .onSegment && segmentWaits }
+
   /// What a hook's error does when neither the operator nor the policy says: the hooks that can say "no" fail closed.
   static func defaultFailure(_ hook: HookName) -> PolicyBinding.FailureAction {
     switch hook {

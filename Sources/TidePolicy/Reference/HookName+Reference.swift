@@ -15,6 +15,14 @@ extension HookName {
     }
   }
 
+  /// The names of its function's parameters; those of a filter list's and of a timer's function too.
+  var parameterNames: [String] {
+    guard let parameters else { return ["cfg"] }
+    return parameters.split(separator: ",").map { parameter in
+      String(parameter.prefix { $0 != ":" }.drop { $0 == " " })
+    }
+  }
+
   /// What its function may return, as annotations write it; nil where nothing is read.
   var results: String? {
     switch self {

@@ -41,7 +41,7 @@ struct PolicyBenchTests {
 
   @Test(arguments: [
     ("", "word"),
-    ("tide.bench { gate = {} }", "did you mean 'gateway'?"),
+    ("tide.bench { gatewy = {} }", "did you mean 'gateway'?"),
     ("tide.bench {} tide.bench {}", "once in a file"),
     (
       "tide.bench { gateway = { { use = 'needy', config = { word = 'x' } } }, chat = { txt = 'hi' } }",

@@ -1,0 +1,18 @@
+/// What a value is, as far as the source shows it.
+enum LintMeaning: Hashable {
+  case unknown
+  /// `ctx`, or one of its groups.
+  case context(ContextField?)
+  /// `cfg`, or what stands in it under these keys.
+  case config([String])
+  /// The table that lane hooks share.
+  case state
+  /// What `each_text` loops over, and one of its parts.
+  case parts, part
+  /// Something of the sandbox, by its path: `tide`, `tide.limit.take`, `string`.
+  case library(String)
+  /// A function of the source.
+  case function(Int)
+  /// A verdict, by the function that made it.
+  case verdict(HostFunction)
+}

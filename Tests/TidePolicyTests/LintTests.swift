@@ -1,0 +1,186 @@
+import Testing
+import TideCore
+
+@testable import TidePolicy
+
+@Suite struct LintTests {
+  private func inspect(_ text: String, modules: [String: String] = [:]) -> (PolicyInspection?, [String]) {
+    let temporary = TemporaryFolder()
+    temporary.write("p/policy.lua", text)
+    for (name, text) in modules { temporary.write("p/lib/\(name).lua", text) }
+    let (policies, problems) = PolicyCompiler.inspect(
+      PolicyFolder(path: temporary.path), services: FixtureServices().services)
+    return (policies.first, problems.map { $0.description.replacing(temporary.path + "/", with: "") })
+  }
+
+  private func findings(_ text: String) -> [String] { inspect(text).1 }
+
+  @Test func aFindingNamesPlaceRuleAndRemedy() {
+    #expect(
+      findings("return {\n  on_request = function(ctx)\n    return ctx.modle\n  end,\n}")
+        == ["p/policy.lua:3: error: there is no ctx.modle [ctx-field] (did you mean ctx.model?)"])
+  }
+
+  @Test(arguments: [
+    // Globals and libraries.
+    ("return { on_request = function() count = 1 end }", "[global] (write local count"),
+    ("return { on_request = function() return tosting(1) end }", "nothing named tosting"),
+    ("local total = 0 return { on_log = function() return totl end }", "did you mean total?"),
+    ("return { on_log = function() function helper() end end }", "writes the global helper"),
+    ("return { on_log = function() return string.fromat('') end }", "did you mean string.format?"),
+    ("return { on_log = function() return io end }", "nothing named io"),
+    ("return { on_request = function() return tide.denny(400) end }", "did you mean tide.deny?"),
+    ("return { on_request = function() return tide.limit.tke('k') end }", "did you mean tide.limit.take?"),
+    // Verdicts.
+    ("return { on_request = function() tide.deny(400) end }", "write return tide.deny"),
+    ("return { on_request = function() return tide.retry {} end }", "on_request cannot return tide.retry"),
+    ("local no = tide.cut {} return { on_request = function() return no end }", "on_request cannot return tide.cut"),
+    (
+      "local function no() return tide.cut {} end return { on_auth = function() return no() end }",
+      "cannot return tide.cut"
+    ),
+    ("return { on_log = function(ctx) return ctx.model and tide.deny(400) end }", "on_log cannot return tide.deny"),
+    (
+      "return { filters = { tide.filter.block { patterns = { 'a' }, on_match = function() return tide.deny(400) end } } }",
+      "filters cannot return tide.deny"
+    ),
+    // Fields.
+    ("return { on_auth = function(ctx) return ctx.model end }", "not known yet in on_auth"),
+    ("return { on_request = function(c) local p = c.prompt return p.sytem end }", "did you mean ctx.prompt.system?"),
+    (
+      "local function f(x) return x.clinet end return { on_log = function(ctx) f(ctx) end }", "did you mean ctx.client?"
+    ),
+    ("return { on_request = function(ctx) ctx.model = 'x' end }", "[ctx-write] (it is read-only everywhere"),
+    ("return { on_log = function(ctx) ctx.prompt.system = 'x' end }", "it may be written in on_request"),
+    (
+      "return { on_route = function(ctx) ctx.prompt:append { role = 'user', text = '' } end }",
+      "may not write ctx.prompt.append"
+    ),
+    ("return { on_response_end = function(ctx) ctx.filters:disable() end }", "may not write ctx.filters.disable"),
+    ("return { on_request = function(ctx) ctx.log('info', 'x') end }", "write ctx:log(...)"),
+    ("return { on_request = function(ctx) return ctx:model() end }", "ctx.model is no function"),
+    (
+      "return { on_lane = function(ctx) return { ctx = ctx } end, on_token = function(s) s.ctx.params.seed = 1 end }",
+      "on_token may not write ctx.params.seed"
+    ),
+    (
+      "return { on_log = function(ctx) for part in ctx.prompt:each_text {} do part.text = '' end end }",
+      "on_log may not write ctx.prompt.each_text"
+    ),
+    // Configuration.
+    (
+      "return { schema = { rate = { type = 'integer' } }, on_log = function(ctx, cfg) return cfg.rte end }",
+      "did you mean cfg.rate?"
+    ),
+    (
+      "return { schema = { a = { type = 'object', fields = { on = { type = 'boolean' } } } }, on_log = function(_, cfg) return cfg.a.no end }",
+      "cfg.a has no no"
+    ),
+    (
+      "return { filters = function(cfg) return { tide.filter.limit { output_tokens = cfg.max } } end }",
+      "cfg has no max"
+    ),
+    ("return { timers = { t = { every = '1s', run = function(cfg) return cfg.x end } } }", "cfg has no x"),
+    (
+      "return { on_lane = function(_, cfg) return { c = cfg } end, on_token = function(s) return s.c.x end }",
+      "cfg has no x"
+    ),
+    ("return { on_request = function(ctx, cfg) cfg.seen = true end }", "[cfg-write]"),
+    // Hooks.
+    (
+      "local M = {} function M:on_request(ctx, cfg) return ctx.modle end return M",
+      "write function M.on_request(ctx, cfg)"
+    ),
+    ("local M = {} function M:on_request(ctx, cfg) return ctx.modle end return M", "did you mean ctx.model?"),
+    ("return { on_request = function(self, ctx) end }", "[colon]"),
+    ("return { on_route = function() tide.sleep(1) end }", "tide.sleep waits, which on_route cannot"),
+    ("return { on_load = function() tide.limit.take('k', 1, {}) end }", "tide.limit.take waits"),
+    (
+      "return { segment = { unit = 'word' }, on_segment = function() pcall(tide.http, {}) end }",
+      "say segment = { ..., wait = true }"
+    ),
+    ("return {} -- tide: allow globl", "there is no rule globl to allow [allow] (did you mean global?)"),
+  ])
+  func mistakesAreFound(_ text: String, _ message: String) {
+    let found = findings(text)
+    #expect(found.contains { $0.contains(message) }, "\(found)")
+  }
+
+  @Test(arguments: [
+    "-- tide.denny\nlocal s = 'ctx.modle' return { on_request = function() return nil end }",
+    "return { on_request = function(ctx) return ctx.request.headers['x-any'] or ctx.request.headers.host end }",
+    "return { on_request = function(ctx) ctx.vars.mine = 1 return ctx.auth and ctx.auth.claims.anything end }",
+    "return { on_request = function(ctx) return ctx['model']:lower() == 'x' and tide.deny(400) or nil end }",
+    "return { on_load = function(cfg) cfg.known = {} for k in pairs({}) do cfg.known[k] = 1 end end, on_log = function(_, cfg) return cfg.known.x end }",
+    "return { on_load = function(cfg) print(cfg.late) local function f() cfg.late = 1 end f() end }",
+    "return { on_load = function(cfg) for _, key in ipairs { 'a' } do cfg[key] = 1 end end, on_log = function(_, cfg) return cfg.a end }",
+    "local add = require('add') return { on_load = function(cfg) add(cfg) end, on_log = function(_, cfg) return cfg.a end }",
+    "return { schema = { m = { type = 'map' } }, on_log = function(_, cfg) return cfg.m.anything.at.all end }",
+    "return { on_auth = function(ctx) ctx = ctx or {} return ctx.whatever end }",
+    "return { on_request = function(ctx) local deny = tide.deny if ctx.model then return deny(400) end end }",
+    "return { segment = { unit = 'word', wait = true }, on_segment = function(s, t) return tide.once(t, 1, function() tide.sleep(1) end) end }",
+    "return { on_request = function(ctx) tide.all { function() return tide.http { url = 'x' } end } end }",
+    "local M = {} local function log(ctx) ctx:log('info', ctx.usage and 'x') end M.on_log = log return M",
+    "local _ENV = { x = 1 } y = x return {}",
+    "return { on_request = function(ctx) count = 1 -- tide: allow global\nend }",
+    "local f f = function(n) return n == 0 and tide.deny(400) or f(n - 1) end return { on_request = function() return f(3) end }",
+    "local function f(c, n) if n > 0 then return f(c, n - 1) end return c.model end return { on_log = function(ctx) f(ctx, 9) end }",
+  ])
+  func whatIsRightPasses(_ text: String) {
+    #expect(inspect(text, modules: ["add": "return function(cfg) cfg.a = 1 end"]).1 == [])
+  }
+
+  @Test func modulesAreReadToo() {
+    let found = inspect("require('m') return {}", modules: ["m": "return function()\n  leak = 1\nend"]).1
+    #expect(found.count == 1 && found.first?.hasPrefix("p/lib/m.lua:2: ") == true, "\(found)")
+  }
+
+  @Test func theShippedPoliciesAreClean() {
+    let root = shippedFolder.dropLast("/Plugins".count)
+    for folder in [
+      "Plugins", "Examples/block-secrets/Plugins", "Examples/keep-on-topic/Plugins", "Examples/benchmark/policies",
+    ] {
+      let (policies, problems) = PolicyCompiler.inspect(
+        PolicyFolder(path: root + "/" + folder), services: FixtureServices().services)
+      #expect(!policies.isEmpty && problems.isEmpty, "\(problems)")
+    }
+  }
+
+  @Test func abilitiesAreToldFromTheSource() throws {
+    let (policy, problems) = inspect(
+      """
+      return {
+        net = { "api.example.com" },
+        schema = {
+          hook = { type = "url" }, cluster = { type = "string" },
+          more = { type = "object", fields = { url = { type = "url" } } }, list = { type = "array", items = { type = "url" } },
+        },
+        on_request = function(ctx, cfg)
+          ctx.params.temperature = 0
+          local last
+          for part in ctx.prompt:each_text {} do last = part end
+          if last then last.text = "" end
+          ctx.prompt:mask { kinds = { "email" }, map = "m" }
+          tide.http { cluster = cfg.cluster, path = "/" }
+          tide.http { cluster = "judges", path = "/" }
+        end,
+        filters = { tide.filter.restore { map = "m" } },
+      }
+      """)
+    #expect(problems == [])
+    #expect(
+      policy?.abilities
+        == PolicyAbilities(
+          writes: ["ctx.params.temperature", "ctx.prompt.each_text", "ctx.prompt.mask"], filters: ["restore"],
+          hosts: ["api.example.com"], urlKeys: ["hook", "list[]", "more.url"], clusters: ["config.cluster", "judges"]))
+  }
+
+  /// Helpers that call helpers, each twice, in ways that differ: followed, but not for ever.
+  @Test func followingCallsIsBounded() {
+    var text = "local function f0(a, b) return a.x end\n"
+    for level in 1...60 {
+      text += "local function f\(level)(a, b) f\(level - 1)(a, b) return f\(level - 1)(b, a.prompt or a) end\n"
+    }
+    #expect(findings(text + "return { on_log = function(ctx, cfg) f60(ctx, cfg) end }").count < 100)
+  }
+}
