@@ -5,6 +5,9 @@ import TidePolicy
 /// What policies get in a rehearsal: the gateway's digests, the rehearsal's clock and numbers, and a log that is kept instead of written.
 final class RehearsalServices: Sendable {
   let clock: RehearsalClock
+  /// A run must come out the same on a machine that has little time, and under observation, which slows code down many times.
+  private static let cpuFactor: UInt64 = 100
+
   private let entries = Mutex<[PolicyLogEntry]>([])
   private let seed: UInt64
   private let numbers: Mutex<SeededNumbers>
@@ -51,6 +54,7 @@ final class RehearsalServices: Sendable {
     services.random = { self.numbers.withLock { $0.next() } }
     services.scriptClockNs = { [clock] in clock.wallNs }
     services.observation = { self.observation }
+    services.cpuFactor = Self.cpuFactor
     return services
   }
 }

@@ -79,7 +79,10 @@ public struct PolicyCompiler {
       do throws(LuaFailure) {
         let table = try Self.table(of: source, services)
         var reader = ManifestReader(name: source.name)
-        if let manifest = reader.manifest(table) { manifests[source.name] = manifest }
+        if var manifest = reader.manifest(table) {
+          if services.cpuFactor > 1 { manifest.budgets.relaxCPU(by: services.cpuFactor) }
+          manifests[source.name] = manifest
+        }
         for problem in reader.problems { problems.append(Diagnostic(file: source.path, line: 1, message: problem)) }
       } catch {
         problems.append(

@@ -17,6 +17,8 @@ public struct PolicyHostServices: Sendable {
   public var wallClockMs: @Sendable () -> Double
   /// What `os.time` and its like tell, in nanoseconds since 1970; 0 is the system's clock.
   public var scriptClockNs: @Sendable () -> UInt64 = { 0 }
+  /// Times what manifests allow hooks of the processor: more than 1 where its real time must decide nothing, as in tests.
+  public var cpuFactor: UInt64 = 1
   /// What a machine that is about to be made notes about its code; nil but in tests.
   public var observation: @Sendable () -> LuaObservation? = { nil }
   /// Numbers that nobody can guess.

@@ -60,6 +60,11 @@ public struct HookBudgets: Sendable, Equatable {
     wallMs[hook] ?? (hook == .onLog || hook == .timers ? 30_000 : 10_000)
   }
 
+  /// Allows every hook `factor` times as much of the processor, up to a second.
+  mutating func relaxCPU(by factor: UInt64) {
+    for hook in HookName.allCases { cpuNs[hook] = max(cpu(hook), min(cpu(hook) &* factor, 1_000_000_000)) }
+  }
+
   mutating func setWall(_ hook: HookName, ms: Int) { wallMs[hook] = ms }
 
   mutating func setCPU(_ hook: HookName, ms: Int) { cpuNs[hook] = UInt64(clamping: ms) * 1_000_000 }

@@ -69,6 +69,23 @@ import Testing
       """)
   }
 
+  /// A machine that has little time must not fail a test, nor open a breaker.
+  @Test func theProcessorsRealTimeDecidesNothing() throws {
+    try passes(
+      """
+      return { version = "1", api = 1,
+        on_request = function(ctx) for i = 1, 2000000 do end end,
+        on_token = function(s, text) for i = 1, 50000 do end return text:upper() end }
+      """,
+      """
+      local g = t.gateway { { use = "p" } }
+      for i = 1, 12 do
+        local r = g:chat { upstream = { chunks = { "a", "b", "c", "d" } } }
+        t.eq(r.text, "ABCD")
+      end
+      """)
+  }
+
   @Test func theClockMovesOnlyWhenTold() throws {
     try passes(
       """
