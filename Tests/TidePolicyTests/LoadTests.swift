@@ -23,6 +23,8 @@ import TideCore
     ("return { segment = { unit = 'word' } }", "without on_segment"),
     ("return { segment = { unit = 'wrod' }, on_segment = function() end }", "segment.unit must be"),
     ("return { channels = { 'txet' } }", "unknown channel txet"),
+    ("return { keep_text = 1, on_log = function() end }", "keep_text must be true or false"),
+    ("return { keep_text = true, on_request = function() end }", "keep_text is of no use without"),
     ("return { failure = { on_request = 'pass' } }", "must be deny, cut or skip"),
     ("return { budgets = { memory = '1TB' } }", "budgets.memory"),
     ("return { schema = { a = { type = 'strin' } } }", "did you mean string?"),

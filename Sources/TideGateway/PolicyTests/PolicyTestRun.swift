@@ -180,8 +180,10 @@ final class PolicyTestRun {
     switch operation {
     case .chat: return .nilValue
     case .gateway(let value):
+      // Each has numbers of its own: two exchanges of a test never share an identifier.
       let gateway = try TestGateway(
-        value, folder: folder, file: file, services: services, seed: seed, surroundings: surroundings)
+        value, folder: folder, file: file, services: services, seed: seed, number: gateways.count,
+        surroundings: surroundings)
       gateways.append(gateway)
       return .object(host.handle(gateway))
     case .matches(let text, let pattern, let message):

@@ -26,6 +26,8 @@ final class TestGateway {
   private let files: [String: LoadedFile]
   private(set) var configuration: GatewayConfiguration
   let seed: UInt64
+  /// Among the gateways of its test, from 0.
+  private let number: Int
   private(set) var live: RehearsalGateway
   private(set) var history: [Event] = []
   /// The generation that each replay begins with, compiled with the clock and log of replays.
@@ -37,10 +39,11 @@ final class TestGateway {
 
   init(
     _ value: LuaValue, folder: PolicyFolder, file: String, services: RehearsalServices, seed: UInt64,
-    surroundings: RehearsalGateway.Surroundings
+    number: Int = 0, surroundings: RehearsalGateway.Surroundings
   ) throws(TestProblem) {
     self.surroundings = surroundings
     self.seed = seed
+    self.number = number
     let table = try TestTable(value, "gateway", allowed: Self.keys)
     var folder = folder
     var bindings: [ConfigNode] = []
@@ -75,7 +78,8 @@ final class TestGateway {
     let generation = try Self.generation(
       1, configuration, self.folder, files, services)
     do throws(LuaFailure) {
-      live = try RehearsalGateway(generation, services: services, seed: seed, surroundings: surroundings)
+      live = try RehearsalGateway(
+        generation, services: services, seed: seed, number: number, surroundings: surroundings)
     } catch {
       throw TestProblem(error.description)
     }
@@ -245,7 +249,8 @@ final class TestGateway {
     let (generation, services) = try replayStart()
     services.restart()
     do throws(LuaFailure) {
-      let gateway = try RehearsalGateway(generation, services: services, seed: seed, surroundings: surroundings)
+      let gateway = try RehearsalGateway(
+        generation, services: services, seed: seed, number: number, surroundings: surroundings)
       for event in history[...place].dropLast() {
         services.clock.restart(elapsedNs: event.elapsedNs)
         gateway.clockMoved()

@@ -43,9 +43,11 @@ final class RehearsalGateway {
     }
   }
 
-  /// - Parameter generation: its policies were compiled with the services of `services`.
+  /// - Parameters:
+  ///   - generation: its policies were compiled with the services of `services`.
+  ///   - number: tells the exchanges of one gateway from those of another.
   init(
-    _ generation: Generation, services: RehearsalServices, seed: UInt64, surroundings: Surroundings
+    _ generation: Generation, services: RehearsalServices, seed: UInt64, number: Int, surroundings: Surroundings
   ) throws(LuaFailure) {
     self.services = services
     self.seed = seed
@@ -55,7 +57,7 @@ final class RehearsalGateway {
     var script: ((any PoolWaiter, Endpoint) -> ScriptedUpstream?)?
     worker = GatewayWorker(
       io: io, workerCount: 1, generation: local, resolver: surroundings.resolver, metrics: surroundings.metrics,
-      log: surroundings.log, identifiers: ExchangeIdentifiers(prefix: seed)
+      log: surroundings.log, identifiers: ExchangeIdentifiers(prefix: seed &+ UInt64(clamping: number))
     ) { [io] endpoint in
       let pool = ScriptedPool(
         endpoint: endpoint, worker: io, tls: nil, workerCount: 1,

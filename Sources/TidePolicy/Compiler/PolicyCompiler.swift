@@ -72,10 +72,6 @@ public struct PolicyCompiler {
     for source in folder.sources {
       hash.add(Array(source.name.utf8))
       hash.add(source.hash)
-      let uses = ([source.text] + source.modules.values.map(\.text)).flatMap { NotYet.uses(in: $0) }
-      for use in uses {
-        problems.append(Diagnostic(file: source.path, line: use.line, message: NotYet.message(use.name)))
-      }
       do throws(LuaFailure) {
         let table = try Self.table(of: source, services)
         var reader = ManifestReader(name: source.name)
@@ -150,8 +146,7 @@ public struct PolicyCompiler {
     for hook in binding.failure.keys.sorted() where HookName(name: hook) == nil {
       problems.append(
         problem(
-          "policy \(binding.name): failure: "
-            + (HookName.notYet.contains(hook) ? NotYet.message(hook) : "unknown hook \(hook)"),
+          "policy \(binding.name): failure: unknown hook \(hook)",
           nearestName(to: hook, among: HookName.allCases.map(\.name)).map { "did you mean \($0)?" } ?? ""))
     }
     if manifest.hooks.contains(.onAuth), let when = binding.when {

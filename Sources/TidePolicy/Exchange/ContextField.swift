@@ -11,7 +11,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   case prompt, promptMessages, promptSystem, promptTools, promptTokens, promptEachText, promptAppend, promptInsert
   case promptRemove, promptReplace, promptMask
   case route, routeName, routeCluster, routeProvider, routeModel
-  case response, responseStatus, responseHeaders, responseSource
+  case response, responseStatus, responseHeaders, responseSource, responseText
   case usage, usageInput, usageOutput, usageCached, usageTotal, usageSource
   case filters, filtersDisable, filtersSet
   case log
@@ -46,9 +46,6 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
   }
 
   static func named(_ path: String) -> ContextField? { allCases.first { $0.entry.path == path } }
-
-  /// What the contract lists and this version does not have yet; using one raises a message that says so.
-  static let notYet = ["response.text"]
 
   private static let table: [Entry] = allCases.map(\.definition)
 
@@ -138,6 +135,11 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .responseStatus: leaf("response.status", .integer, "the upstream's status", from: .onResponseStart)
     case .responseHeaders: leaf("response.headers", .object, "the upstream's headers", from: .onResponseStart)
     case .responseSource: leaf("response.source", .string, "upstream, policy or gateway", from: .onResponseStart)
+    case .responseText:
+      leaf(
+        "response.text", .string,
+        "what the client got of the first choice, with `keep_text = true` in the policy; the first 64 KiB",
+        from: .onResponseEnd)
     case .usage: leaf("usage", .object, "tokens counted", from: .onResponseEnd)
     case .usageInput: leaf("usage.input", .integer, "tokens of the prompt", from: .onResponseEnd)
     case .usageOutput: leaf("usage.output", .integer, "tokens of the answer", from: .onResponseEnd)

@@ -69,6 +69,8 @@ public final class ExchangeContext {
   var places: [SharedStore.Key] = []
   /// What it has set aside by `tide.limit.tokens`; its run settles them.
   var reservations: [TokenReservation] = []
+  /// What the client got of the answer's text, where a policy wants to know.
+  var keptText = KeptText()
   /// By binding.
   var filterStates: [Int: FilterState] = [:]
 

@@ -28,9 +28,6 @@ extension BindingHost {
     }
     try machine.registerKind(ObjectKind.null.rawValue, name: "tide.json.null")
     try machine.register(path: "tide.json.null", value: .object(null))
-    for (index, path) in NotYet.functions.enumerated() {
-      try machine.register(path: path, id: NotYet.firstID + Int32(index))
-    }
     try machine.registerKind(ObjectKind.context.rawValue, name: "ctx")
     for field in ContextField.allCases {
       guard let kind = kind(ofGroup: field) else { continue }
@@ -150,6 +147,8 @@ extension BindingHost {
     case .routeModel: put(context.route.model, &results)
     case .responseStatus: put(context.response?.status, &results)
     case .responseSource: put(context.response?.source.rawValue, &results)
+    case .responseText:
+      if binding.manifest.keepsText { results.append(context.keptText.text) } else { results.appendNil() }
     case .usageInput: put(context.usage?.prompt, &results)
     case .usageOutput: put(context.usage?.completion, &results)
     case .usageCached: put(context.usage?.cached, &results)
@@ -263,8 +262,6 @@ extension BindingHost {
       let group = ContextField.allCases.first { Self.kind(ofGroup: $0) == kind }
       owner = group.map { "ctx." + $0.entry.path } ?? "ctx"
       known = ContextField.allCases.filter { $0.group == group }.map(\.name)
-      let path = group.map { $0.entry.path + "." + name } ?? name
-      if ContextField.notYet.contains(path) { return NotYet.message("ctx." + path) }
     }
     return "\(owner) has no field \(name)" + SchemaReader.suggestion(name, known)
   }

@@ -4,11 +4,7 @@ import TideLua
 /// The host functions under `tide`.
 extension BindingHost {
   func run(_ id: Int32, _ arguments: LuaArguments, _ results: inout LuaResults) -> HostCallStatus {
-    guard let function = HostFunction(rawValue: id) else {
-      let index = Int(id) - Int(NotYet.firstID)
-      let name = NotYet.functions.indices.contains(index) ? NotYet.functions[index] : "this function"
-      return .raise(NotYet.message(name))
-    }
+    guard let function = HostFunction(rawValue: id) else { return .raise("this function is not available here") }
     do throws(HostError) {
       return try run(function, arguments, &results)
     } catch {

@@ -86,29 +86,3 @@ enum HostFunction: Int32, CaseIterable {
     }
   }
 }
-
-/// What the contract lists and this version does not have: refused where a file names it, and again where a script
-/// reaches it.
-enum NotYet {
-  static let functions: [String] = []
-
-  /// Above all of `HostFunction`.
-  static let firstID: Int32 = 1_000
-
-  static func message(_ name: String) -> String { "\(name) is not supported yet by this version" }
-
-  /// The names as a source may write them.
-  private static let scanned: [String] = [
-    "ctx.response.text"
-  ]
-
-  /// The first line of each unsupported name in a source; comments and strings do not count.
-  static func uses(in source: [UInt8]) -> [(name: String, line: Int)] {
-    let code = LuaText.withoutCommentsAndStrings(source)
-    var result: [(name: String, line: Int)] = []
-    for name in scanned {
-      if let line = LuaText.firstLine(of: Array(name.utf8), in: code) { result.append((name, line)) }
-    }
-    return result.sorted { $0.line < $1.line }
-  }
-}

@@ -6,7 +6,6 @@ extension HookLint {
 
   mutating func field(_ group: ContextField?, _ name: String, _ line: Int, _ use: Use) -> LintMeaning {
     let path = group.map { $0.entry.path + "." + name } ?? name
-    guard !ContextField.notYet.contains(path) else { return .unknown }
     guard let field = ContextField.named(path) else {
       let siblings = ContextField.allCases.filter { $0.group == group }.map(\.name)
       let prefix = group.map { "ctx.\($0.entry.path)." } ?? "ctx."

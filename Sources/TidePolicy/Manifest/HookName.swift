@@ -45,9 +45,6 @@ public enum HookName: UInt8, Sendable, BitwiseCopyable, CaseIterable, Comparable
 
   /// Sees the text of lanes.
   public var isLaneHook: Bool { self >= .onLane && self <= .onLaneEnd }
-
-  /// What the contract knows and this version does not run; a file that has one of these is refused.
-  static let notYet: [String] = []
 }
 
 /// A set of hooks: those that a policy has.

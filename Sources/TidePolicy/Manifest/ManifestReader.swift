@@ -2,16 +2,14 @@ import TideCore
 import TideDialects
 
 /// Checks the table that a policy's file returned. Collects every mistake.
-///
-/// What the contract lists and this version does not run is refused by name, never accepted and ignored.
 struct ManifestReader {
   private(set) var problems: [String] = []
   private let name: String
 
   private static let keys = [
     "name", "version", "api", "auto", "schema", "channels", "segment", "hold", "budgets", "failure", "net", "timers",
+    "keep_text",
   ]
-  private static let notYet = ["keep_text"] + HookName.notYet
 
   init(name: String) { self.name = name }
 
@@ -22,9 +20,7 @@ struct ManifestReader {
     }
     var hooks: HookSet = []
     for entry in entries {
-      if Self.notYet.contains(entry.key) {
-        problems.append("\(entry.key) is not supported yet by this version")
-      } else if entry.key == HookName.filters.name {
+      if entry.key == HookName.filters.name {
         if hasFilters(entry.value) { hooks.insert(HookSet(.filters)) }
       } else if let hook = HookName(name: entry.key), hook != .timers {
         if case .function = entry.value {
@@ -41,11 +37,10 @@ struct ManifestReader {
       problems.append("name must be \(name), as the file's")
     }
     if let api = table["api"], api.wholeNumber != 1 { problems.append("api must be 1") }
-    var auto = false
-    switch table["auto"] {
-    case nil: break
-    case .boolean(let flag)?: auto = flag
-    case let other?: problems.append("auto must be true or false, not \(other.kind)")
+    let auto = flag("auto", table)
+    let keepsText = flag("keep_text", table)
+    if keepsText, !hooks.contains(.onResponseEnd), !hooks.contains(.onLog) {
+      problems.append("keep_text is of no use without on_response_end or on_log")
     }
     var schemaReader = SchemaReader()
     let schema = table["schema"].map { schemaReader.schema($0) } ?? PolicySchema()
@@ -69,7 +64,17 @@ struct ManifestReader {
     return PolicyManifest(
       name: name, version: table["version"].map(SchemaField.show) ?? "", auto: auto, schema: schema, channels: channels,
       segment: segment, segmentWaits: table["segment"]?["wait"] == .boolean(true), budgets: budgets, failure: failure,
-      hooks: hooks, hold: hold, net: net, timers: timers)
+      hooks: hooks, hold: hold, net: net, timers: timers, keepsText: keepsText)
+  }
+
+  private mutating func flag(_ key: String, _ table: PolicyValue) -> Bool {
+    switch table[key] {
+    case nil: return false
+    case .boolean(let flag)?: return flag
+    case let other?:
+      problems.append("\(key) must be true or false, not \(other.kind)")
+      return false
+    }
   }
 
   private mutating func segmentUnit(_ value: PolicyValue?) -> Segmenter.Unit? {
@@ -187,8 +192,6 @@ struct ManifestReader {
               "unknown key budgets.\(entry.key).\(limit.key)" + SchemaReader.suggestion(limit.key, ["cpu", "wall"]))
           }
         }
-      } else if HookName.notYet.contains(entry.key) {
-        problems.append("budgets.\(entry.key): \(entry.key) is not supported yet by this version")
       } else {
         problems.append(
           "unknown key budgets.\(entry.key)"
@@ -203,10 +206,8 @@ struct ManifestReader {
     for entry in value?.entries ?? [] {
       guard let hook = HookName(name: entry.key) else {
         problems.append(
-          HookName.notYet.contains(entry.key)
-            ? "failure.\(entry.key): \(entry.key) is not supported yet by this version"
-            : "failure: unknown hook \(entry.key)"
-              + SchemaReader.suggestion(entry.key, HookName.allCases.map(\.name)))
+          "failure: unknown hook \(entry.key)"
+            + SchemaReader.suggestion(entry.key, HookName.allCases.map(\.name)))
         continue
       }
       guard let action = entry.value.text.flatMap(PolicyBinding.FailureAction.init(rawValue:)) else {

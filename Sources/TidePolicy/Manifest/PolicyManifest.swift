@@ -19,6 +19,8 @@ public struct PolicyManifest: Sendable {
   /// Hosts that the file itself calls: `host`, or `host:port`.
   public var net: Set<String> = []
   public var timers: [PolicyTimer] = []
+  /// Its hooks get the answer's text when it has ended.
+  public var keepsText = false
 
   /// Whether host functions that wait are legal in the hook.
   func mayWait(_ hook: HookName) -> Bool { hook.mayWait || hook == .onSegment && segmentWaits }

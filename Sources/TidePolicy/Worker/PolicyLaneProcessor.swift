@@ -13,6 +13,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private let wantedChannels: ChannelSet
   /// Whether any text may be held for a time: the others hold for the end of a unit or of the lane.
   public let hasFilters: Bool
+  private let keepsText: Bool
   private(set) var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
   /// By machine, what its `limit` filters have counted; made with the first lane.
@@ -41,6 +42,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     wantedChannels = machines.reduce(into: ChannelSet()) { $0.formUnion($1.binding.laneChannels) }
     hasFilters = machines.contains { $0.binding.filters != nil }
     isFirstByteSent = run.context.isStreaming
+    keepsText = run.keepsText
     super.init()
     if machines.contains(where: \.binding.manifest.segmentWaits) || run.has(.onResponseEnd) {
       waiting = LaneWaiting(self)
@@ -52,13 +54,36 @@ public final class PolicyLaneProcessor: LaneProcessor {
     run.processorEnded()
   }
 
-  override public var channels: ChannelSet { wantedChannels.union(run.countedChannels) }
+  override public var channels: ChannelSet { wantedChannels.union(run.ownChannels) }
   override public var cut: LaneCut { decidedCut }
 
   // MARK: Events
 
   override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep
   {
+    guard keepsText else { return delta(lane, text, into: &out) }
+    return keeping(lane, &out) { delta(lane, text, into: &$0) }
+  }
+
+  /// Notes what the client gets of a lane, where a policy wants to know.
+  private func keeping(
+    _ lane: LaneID, _ out: inout ByteQueue, _ body: (inout ByteQueue) -> LaneStep
+  ) -> LaneStep {
+    let before = out.byteCount
+    let step = body(&out)
+    if lane.channel == .text, lane.choice == 0 {
+      run.context.keptText.append(UnsafeRawBufferPointer(rebasing: out.readableBytes[before...]))
+    }
+    if step == .cut { keepCut() }
+    return step
+  }
+
+  private func keepCut() {
+    var text = decidedCut.text
+    text.withUTF8 { run.context.keptText.append(UnsafeRawBufferPointer($0)) }
+  }
+
+  private func delta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
     if let waiting { return waiting.call(lane, text, isEnd: false, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
@@ -84,6 +109,11 @@ public final class PolicyLaneProcessor: LaneProcessor {
   override public func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
     // What may be held for a second by a judge is not let go early by a clock.
     guard waiting == nil else { return .proceed }
+    guard keepsText else { return dueText(lane, at: time, into: &out) }
+    return keeping(lane, &out) { dueText(lane, at: time, into: &$0) }
+  }
+
+  private func dueText(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -103,6 +133,11 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   override public func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
+    guard keepsText else { return drain(lane, into: &out) }
+    return keeping(lane, &out) { drain(lane, into: &$0) }
+  }
+
+  private func drain(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
     if let waiting { return waiting.call(lane, UnsafeRawBufferPointer(start: nil, count: 0), isEnd: true, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
@@ -115,7 +150,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   override public func answerEnd(_ usage: TokenUsage) -> LaneStep {
     run.context.usage = usage
-    return waiting?.answerEnd() ?? .proceed
+    let step = waiting?.answerEnd() ?? .proceed
+    if keepsText, step == .cut { keepCut() }
+    return step
   }
 
   /// Bytes of text that filters and units of `segment` keep back until more has come.
@@ -136,8 +173,16 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   override public var mayWait: Bool { waiting != nil }
   override public var isWaiting: Bool { waiting?.isWaiting ?? false }
-  override public func eventBegins() { waiting?.eventBegins() }
-  override public func eventEnded() { waiting?.eventEnded() }
+
+  override public func eventBegins() {
+    if keepsText { run.context.keptText.eventBegins() }
+    waiting?.eventBegins()
+  }
+
+  override public func eventEnded() {
+    if keepsText { run.context.keptText.eventEnded() }
+    waiting?.eventEnded()
+  }
 
   /// Told when what `isWaiting` has an answer: the event can be handled again.
   public var onReady: (() -> Void)? {

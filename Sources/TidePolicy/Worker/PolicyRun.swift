@@ -142,7 +142,7 @@ public final class PolicyRun {
     fixBindings()
     if let processor { return processor }
     let stages = active.reversed().filter { !worker.machines[$0].binding.hooks.isDisjoint(with: .lanes) }
-    guard !stages.isEmpty || has(.onResponseEnd) || countsAnswer, !hasEnded else { return nil }
+    guard !stages.isEmpty || has(.onResponseEnd) || countsAnswer || keepsText, !hasEnded else { return nil }
     let made = PolicyLaneProcessor(run: self, stages: stages)
     processor = made
     return made
@@ -153,10 +153,19 @@ public final class PolicyRun {
   /// Whether budgets are debited as the answer's tokens pass.
   private var countsAnswer: Bool { context.kind == .chat && context.reservations.contains { $0.count != .input } }
 
-  /// The channels whose text budgets count. Signed thinking would have to wait for its signature: its usage counts it.
-  var countedChannels: ChannelSet {
-    guard countsAnswer else { return [] }
-    return context.chat?.dialect == .anthropic ? [.text] : [.text, .reasoning, .refusal]
+  /// Whether a policy asks for the answer's text when it has ended.
+  var keepsText: Bool {
+    context.kind == .chat && active.contains { worker.machines[$0].binding.manifest.keepsText }
+  }
+
+  /// The channels whose text the gateway itself must see: what budgets count, and what is kept. Signed thinking would have to wait for its
+  /// signature: its usage counts it.
+  var ownChannels: ChannelSet {
+    var channels: ChannelSet = keepsText ? [.text] : []
+    if countsAnswer {
+      channels.formUnion(context.chat?.dialect == .anthropic ? [.text] : [.text, .reasoning, .refusal])
+    }
+    return channels
   }
 
   func answerAllowance() -> AnswerAllowance? {
