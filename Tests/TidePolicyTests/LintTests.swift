@@ -183,4 +183,16 @@ import TideCore
     }
     #expect(findings(text + "return { on_log = function(ctx, cfg) f60(ctx, cfg) end }").count < 100)
   }
+
+  /// Each helper nests as deep as Lua allows and calls the next.
+  @Test(arguments: [("do ", " end", 95), ("g({", "})", 40), ("g(function() ", " end)", 60)])
+  func followingDeepHelpersIsBounded(_ opening: String, _ closing: String, _ count: Int) {
+    var text = "local g = print\nlocal function f0(c) return c.x end\n"
+    for level in 1...60 {
+      let call = "f\(level - 1)(c)"
+      let nested = String(repeating: opening, count: count) + call + String(repeating: closing, count: count)
+      text += "local function f\(level)(c) \(nested) end\n"
+    }
+    #expect(findings(text + "return { on_log = function(ctx) f60(ctx) end }") == [])
+  }
 }

@@ -6,7 +6,8 @@ import TideCore
 struct HookLint {
   /// Statements and expressions looked at in one source; what lies beyond is not followed.
   private static let stepsMax = 200_000
-  private static let callDepthMax = 30
+  /// Nested statements, expressions and calls within which calls are followed: the stack has an end.
+  private static let depthMax = 120
 
   let tree: SyntaxTree
   let manifest: PolicyManifest
@@ -24,7 +25,7 @@ struct HookLint {
   private var isConfigOpen = false
   private var isSilent = false
   private var steps = 0
-  private var callDepth = 0
+  private var depth = 0
 
   /// A call that was followed already.
   private struct Followed: Hashable {
@@ -108,7 +109,7 @@ struct HookLint {
   // MARK: Functions
 
   private mutating func follow(_ function: Int, _ arguments: [LintMeaning], isResult: Bool) {
-    guard callDepth < Self.callDepthMax, steps < Self.stepsMax else { return }
+    guard depth < Self.depthMax, steps < Self.stepsMax else { return }
     guard followed.insert(Followed(function: function, meanings: arguments, isResult: isResult)).inserted else {
       return
     }
@@ -118,9 +119,7 @@ struct HookLint {
       let isKnown = index < arguments.count && !tree.variables[parameter].isReassigned
       meanings[parameter] = isKnown ? arguments[index] : .unknown
     }
-    callDepth += 1
     walk(tree.functions[function].body, isResult: isResult)
-    callDepth -= 1
     for (parameter, meaning) in zip(parameters, before) { meanings[parameter] = meaning }
   }
 
@@ -133,6 +132,8 @@ struct HookLint {
 
   /// - Parameter isResult: what is returned here is what the hook returns.
   private mutating func walk(_ block: [SyntaxStatement], isResult: Bool) {
+    depth += 1
+    defer { depth -= 1 }
     for statement in block {
       steps += 1
       guard steps < Self.stepsMax else { return }
@@ -235,6 +236,8 @@ struct HookLint {
   ///   - isResult: the hook returns its value.
   mutating func evaluate(_ expression: SyntaxExpression, isWritten: Bool = false, isResult: Bool = false) -> LintMeaning
   {
+    depth += 1
+    defer { depth -= 1 }
     steps += 1
     guard steps < Self.stepsMax else { return .unknown }
     switch expression {
