@@ -9,7 +9,8 @@
 --  The keys come from one of four places: `jwks_url`, fetched and kept for `refresh`; `jwks`, a file of keys, which is watched;
 --  `public_key`, a key in PEM; `secret`, for issuers that sign with HMAC (say `algs: [HS256]`). A token that none of the fetched keys fits
 --  has them fetched again, at most every 30 s, so that a new key counts at once and a forger cannot keep the issuer busy. While the issuer
---  does not answer, its last keys hold for `keep`; where there are none, nobody is let in (503).
+--  does not answer, it is asked at most every 5 s, and its last keys hold for `keep`, and until they are fetched anew; where there are none,
+--  nobody is let in (503).
 --
 --  Signature, `exp`, `nbf`, `iss` and `aud` are checked. `key_id`, `tenant` and `user` name the claims that the identity is made of;
 --  policies behind this one find all claims in `ctx.auth.claims`. A credential that is no web token is left to other policies.
@@ -18,13 +19,18 @@
 
 -- The issuer's keys, or its last ones while it does not answer.
 local function fetch(cfg)
-  local r, err = tide.http { url = cfg.jwks_url, timeout = "5s", max_body = "64KiB" }
-  if r and r.status == 200 and type(r.json) == "table" and r.json.keys then
-    tide.shared.set("jwks", r.body, { ttl = cfg.keep })
-    return r.json
+  local url = cfg.jwks_url
+  if not tide.shared.get("failed " .. url) then
+    local r, err = tide.http { url = url, timeout = "5s", max_body = "64KiB" }
+    local set = r and r.status == 200 and r.json
+    if type(set) == "table" and type(set.keys) == "table" and #set.keys > 0 then
+      tide.shared.set("keys " .. url, r.body, { ttl = cfg.keep })
+      return set
+    end
+    tide.shared.set("failed " .. url, true, { ttl = "5s" })
+    tide.log("warning", "the issuer's keys cannot be had", { reason = err and err.message or "status " .. r.status })
   end
-  tide.log("warning", "the issuer's keys cannot be had", { reason = err and err.message or "status " .. r.status })
-  local last = tide.shared.get("jwks")
+  local last = tide.shared.get("keys " .. url)
   return last and tide.json.decode(last)
 end
 
@@ -46,8 +52,9 @@ return {
   schema = {
     issuer = { type = "string", required = true, doc = "the claim iss" },
     audience = { type = "array", items = { type = "string" }, required = true, min_len = 1, doc = "one of them must be in aud" },
-    algs = { type = "array", items = { enum = { "RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512" } },
-      default = { "RS256", "ES256", "EdDSA" } },
+    algs = { type = "array", default = { "RS256", "ES256", "EdDSA" }, items = { enum = {
+      "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512",
+    } } },
     jwks_url = { type = "url" },
     jwks = { type = "file", doc = "{ keys: [...] }, as the issuer publishes it" },
     public_key = { type = "string", doc = "PEM" },
@@ -65,6 +72,12 @@ return {
       if cfg[name] ~= nil then places = places + 1 end
     end
     if places ~= 1 then error("give one of jwks_url, jwks, public_key and secret", 0) end
+    if cfg.public_key and not cfg.public_key:find("-----BEGIN PUBLIC KEY-----", 1, true) then
+      error("public_key must be PEM: -----BEGIN PUBLIC KEY-----", 0)
+    end
+    for _, alg in ipairs(cfg.algs) do
+      if (alg:sub(1, 2) == "HS") ~= (cfg.secret ~= nil) then error("algs: HS256, HS384 and HS512 go with a secret, the others with keys", 0) end
+    end
   end,
 
   on_auth = function(ctx, cfg)

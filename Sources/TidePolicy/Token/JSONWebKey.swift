@@ -11,16 +11,17 @@ struct JSONWebKey: Equatable {
   static let keysMax = 64
 
   /// The keys of an option: a set `{ keys = {...} }`, a list, one JWK, or PEM. Keys that are for something else or of a kind
-  /// that is not known are left out, as section 5 says.
-  static func list(_ value: PolicyValue) throws(HostError) -> [JSONWebKey] {
+  /// that is not known are left out, as section 5 says; of a set, which somebody else publishes, broken ones as well, unless all are.
+  static func list(_ value: PolicyValue, isSet: Bool = false) throws(HostError) -> [JSONWebKey] {
     if let text = value.text { return [JSONWebKey(material: .pem(text))] }
-    if let set = value["keys"] { return try list(set) }
+    if let set = value["keys"] { return try list(set, isSet: true) }
     if value["kty"] != nil { return try list(.array([value])) }
     guard let elements = value.elements, !elements.isEmpty else {
       throw HostError("keys must be a key set { keys = {...} }, a list of keys, or a public key in PEM")
     }
     guard elements.count <= keysMax else { throw HostError("keys: at most \(keysMax)") }
     var keys: [JSONWebKey] = []
+    var problem: HostError?
     for (index, element) in elements.enumerated() {
       do throws(HostError) {
         if let text = element.text {
@@ -29,9 +30,10 @@ struct JSONWebKey: Equatable {
           keys.append(key)
         }
       } catch {
-        throw HostError("keys: entry \(index + 1): \(error.message)")
+        problem = problem ?? HostError("keys: entry \(index + 1): \(error.message)")
       }
     }
+    if let problem, !isSet || keys.isEmpty { throw problem }
     return keys
   }
 
