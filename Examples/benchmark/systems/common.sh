@@ -16,8 +16,8 @@ debian() {
     echo "missing Debian packages; as root: apt-get install$missing" >&2
     exit 1
   fi
-  apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+  apt-get -o DPkg::Lock::Timeout=600 update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends $missing >&2
 }
 
 # pypi PACKAGE...: a virtual environment in $built that holds them, made once.
