@@ -122,6 +122,16 @@ tide.test("a token that is not good is refused, and says no more than that", fun
   t.eq(g:chat { auth = tokens.expired }.error.message, "The access token has expired.")
 end)
 
+tide.test("a token without the claim that is the key_id is refused", function(t)
+  local g = gateway(t, { jwks = "jwks.json", key_id = "client_id" })
+  local r = g:chat { auth = tokens.alice }
+  t.eq(r.status, 401)
+  t.eq(r.error.message, "The access token is not valid.")
+  t.eq(r.logs[1].fields, { claim = "client_id" })
+  -- A claim that is there and no text is none either.
+  t.eq(gateway(t, { jwks = "jwks.json", key_id = "roles" }):chat { auth = tokens.alice }.status, 401)
+end)
+
 tide.test("a token that was cut or changed anywhere is refused", function(t)
   local g, whole = from_file(t), tokens.alice
   for i = 1, #whole - 1, 7 do

@@ -4,7 +4,7 @@ extension ConfigurationReader {
   /// Hooks whose failure the operator may decide.
   private static let hooks = [
     "on_load", "on_auth", "on_request", "on_route", "on_upstream_error", "on_response_start", "on_lane", "on_token",
-    "on_segment", "on_lane_end", "on_tool_call", "on_response_end", "on_log",
+    "filters", "on_segment", "on_lane_end", "on_tool_call", "on_response_end", "on_log",
   ]
 
   func readPlugins(_ fields: ConfigurationFields) -> PluginsConfiguration {

@@ -104,7 +104,7 @@ public final class Gateway {
     Banner.print(
       built, version: options.version, workerCount: workerCount, listenerAddresses: listenerAddresses,
       isTerminal: isatty(1) == 1)
-    for warning in built.loaded.warnings { log.warning("\(warning)") }
+    for warning in built.warnings { log.warning("\(warning)") }
     StartupMemory.release()
   }
 
@@ -257,6 +257,7 @@ public final class Gateway {
       state.activated(built.generation, source: built.loaded.source)
       let tests = built.testCount.map { ", tests of its policies passed: \($0)" } ?? ""
       log.notice("generation \(built.generation.number) is active\(tests)")
+      for warning in built.warnings { log.warning("\(warning)") }
       if let warning = GenerationCensus.take(workers).warning { log.warning(warning) }
     }
   }

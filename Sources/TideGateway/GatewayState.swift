@@ -104,6 +104,7 @@ final class GatewayState: Sendable {
                   json.member("total_ns", Int(clamping: one.metrics.totalNs))
                   json.member("errors", Int(clamping: one.metrics.errors))
                   json.member("aborts", Int(clamping: one.metrics.aborts))
+                  if one.metrics.dropped > 0 { json.member("dropped", Int(clamping: one.metrics.dropped)) }
                 }
               }
             }
@@ -201,5 +202,6 @@ extension GatewayFigures.Hook {
     errors += one.errors
     aborts += one.aborts
     skipped += one.skippedByBreaker
+    dropped += one.dropped
   }
 }

@@ -30,6 +30,8 @@ public struct GatewayFigures: Sendable {
     /// Errors that were aborts for time or memory.
     public var aborts: UInt64 = 0
     public var skipped: UInt64 = 0
+    /// Calls of `on_log` that were not made because too many were waiting.
+    public var dropped: UInt64 = 0
 
     public init(binding: String, hook: String) {
       self.binding = binding

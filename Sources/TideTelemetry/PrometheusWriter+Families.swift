@@ -50,7 +50,9 @@ extension PrometheusWriter {
     single(
       "tidegate_upstream_pauses_total", .counter, "Times an upstream was paused because its client was slow.",
       total(.upstreamPauses))
-    single("tidegate_log_hooks_dropped_total", .counter, "Calls of on_log dropped under load.", total(.logHooksDropped))
+    single(
+      "tidegate_log_hooks_dropped_total", .counter, "Calls of on_log dropped under load.",
+      figures.hooks.reduce(0) { $0 &+ $1.dropped })
   }
 
   mutating func writeExchanges(_ workers: [WorkerMetrics]) {

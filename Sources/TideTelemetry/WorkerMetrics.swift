@@ -13,7 +13,6 @@ public final class WorkerMetrics: Sendable {
     case downstreamBytesIn, downstreamBytesOut, upstreamBytesIn, upstreamBytesOut
     case tlsHandshakes, tlsHandshakeFailures
     case cancels, retries, upstreamPauses, turns
-    case logHooksDropped
   }
 
   /// Rare events, each with a name that becomes a label. Names come from the program, never from a client.

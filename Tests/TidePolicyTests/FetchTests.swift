@@ -68,6 +68,29 @@ struct FetchTests {
     #expect(denied(try reach(source)) == .policyFailed)
   }
 
+  @Test func headersCarrySecretsThatNoScriptSees() throws {
+    let source = """
+      return { schema = { url = { type = 'url' }, key = { type = 'secret' } }, on_request = function(ctx, cfg)
+        tide.http { url = cfg.url, headers = { ["X-Api-Key"] = cfg.key, ["x-plain"] = "p" } }
+        local ok, err = pcall(function() return tide.deny(400, { headers = { ["x-leak"] = cfg.key } }) end)
+        return tide.deny(400, { message = tostring(ok) })
+      end }
+      """
+    var config = config("http://10.0.0.1/x")
+    if case .map(var entries) = config.value {
+      entries.append(ConfigNode.Entry(key: "key", value: ConfigNode(.string("s3cret"))))
+      config = ConfigNode(.map(entries))
+    }
+    let fixture = try WaitingFixture(source, config: config)
+    let outcome = fixture.request {
+      let headers = fixture.fetcher.calls[0].request.headers
+      #expect(headers["x-api-key"] == "s3cret" && headers["x-plain"] == "p")
+      fixture.fetcher.answer(json: "{}")
+    }
+    // A client gets none.
+    #expect(denied(outcome)?.message == "false")
+  }
+
   @Test func clustersAreNamed() throws {
     let source =
       "return { on_request = function() return tide.deny(400, { message = tide.http { cluster = 'm', path = '/v1/moderations' }.json }) end }"

@@ -131,9 +131,9 @@ import Testing
       """
     let fixture = try PolicyFixture([("p", policy)])
     try expectEverywhere(
-      fixture, "a@example.com b@x.de c@x.de d@x.de e@x.de", "a@example.com email2text [email] ")
+      fixture, "a@example.com b@x.de c@x.de d@x.de e@x.de", "a@example.com email2text [email]  enough")
     let found = try answer(policy, ["a@x.de b@x.de c@x.de d@x.de e@x.de"])
-    #expect(found.cut == LaneCut(finishReason: "stop", text: " enough") && found.steps == [.cut])
+    #expect(found.cut == LaneCut(finishReason: "stop") && found.steps == [.cut])
   }
 
   @Test func aFailingOnMatchActsAsFailureSays() throws {

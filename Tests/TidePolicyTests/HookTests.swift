@@ -157,6 +157,12 @@ import TideDialects
     ("tide.deny(400, { headers = { ['content-length'] = '0' } })", "the host sets content-length itself"),
     ("tide.deny(400, { retry_after = 'soon' })", "retry_after"), ("tide.deny(400, { retry_after = '10s' })", ""),
     ("tide.respond{}", "give one of"), ("tide.respond{ text = 'a', json = {} }", "give one of"),
+    ("tide.respond{ text = 'a', finish = 'length' }", ""),
+    ("tide.respond{ text = 'a', finish = 'because' }", "finish must be one of stop, length"),
+    ("tide.respond{ text = 'a', usage = { input = 1, output = 2 } }", ""),
+    ("tide.respond{ text = 'a', usage = { output = -2 } }", "usage.output must be a whole number"),
+    ("tide.respond{ text = 'a', usage = 7 }", "usage: expected a table"),
+    ("tide.respond{ text = 'a', usage = { inptu = 7 } }", "did you mean input?"),
     ("tide.respond{ tool_calls = { { name = 'f', args = { a = 1 } } } }", ""),
     ("tide.cut{ reason = 'because' }", "the reason must be"), ("tide.identity{ kye_id = 'k' }", "did you mean key_id?"),
   ])

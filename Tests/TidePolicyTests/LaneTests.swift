@@ -66,10 +66,35 @@ import TideDialects
     let fixture = try PolicyFixture([("words", words), ("cutter", cutter)])
     let processor = try #require(fixture.run().lanes)
     var driver = LaneDriver(processor)
-    #expect(driver.answer(["one tw", "o", "stop", "never"]) == "<one> <two>")
+    #expect(driver.answer(["one tw", "o", "stop", "never"]) == "<one> <two>...")
     #expect(driver.steps == [.cut])
-    #expect(processor.cut == LaneCut(finishReason: "length", text: "..."))
+    #expect(processor.cut == LaneCut(finishReason: "length"))
     #expect(processor.hasCut)
+  }
+
+  /// What a policy says for its last word is text of the answer: those bound before it see it, as they see its replacements.
+  @Test(arguments: ["on_token", "on_segment", "filters"]) func theTextOfACutPassesThePoliciesBoundBefore(
+    _ hook: String
+  ) throws {
+    let cut = "return tide.cut { reason = 'stop', text = ' ask bob@example.com' }"
+    let cutter =
+      switch hook {
+      case "on_token": "return { on_token = function(s, text) if text:find('stop') then \(cut) end end }"
+      case "on_segment":
+        "return { segment = { unit = 'word' }, on_segment = function(s, w) if w == 'stop' then \(cut) end end }"
+      default: "return { filters = { tide.filter.block { patterns = { 'stop' }, on_match = function() \(cut) end } } }"
+      }
+    let mask = "return { filters = { tide.filter.mask { kinds = { 'email' } } } }"
+    let fixture = try PolicyFixture([("mask", mask), ("cutter", cutter)])
+    let processor = try #require(fixture.run().lanes)
+    var driver = LaneDriver(processor)
+    #expect(driver.answer(["one ", "stop", " now"]) == "one  ask [email]")
+    #expect(driver.steps == [.cut])
+    #expect(processor.cut == LaneCut(finishReason: "stop"))
+    // The policy that cuts is not asked about its own words, nor is one that is bound behind it.
+    let behind = try PolicyFixture([("cutter", cutter), ("mask", mask)])
+    var other = LaneDriver(try #require(behind.run().lanes))
+    #expect(other.answer(["one ", "stop", " now"]) == "one  ask bob@example.com")
   }
 
   @Test func aCutInTheMiddleOfABatchKeepsWhatCameBefore() throws {

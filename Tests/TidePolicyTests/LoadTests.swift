@@ -27,8 +27,40 @@ import TideCore
     ("return { keep_text = true, on_request = function() end }", "keep_text is of no use without"),
     ("return { failure = { on_request = 'pass' } }", "must be deny, cut or skip"),
     ("return { budgets = { memory = '1TB' } }", "budgets.memory"),
+    ("return { budgets = '5ms' }", "budgets must be a table such as"),
+    ("return { budgets = { on_request = '5ms' } }", "budgets.on_request must be a table such as"),
+    ("return { failure = 'skip' }", "failure must be a table such as"),
     ("return { schema = { a = { type = 'strin' } } }", "did you mean string?"),
     ("return { schema = { a = { type = 'string', requierd = true } } }", "did you mean required?"),
+    ("return { schema = { a = { required = true } } }", "schema.a needs a type: one of string"),
+    ("return { schema = { a = { type = 'string', required = 'yes' } } }", "schema.a.required must be true or false"),
+    ("return { schema = { a = { type = 'string', doc = 7 } } }", "schema.a.doc must be a string"),
+    ("return { schema = { a = { type = 'string', deprecated = 7 } } }", "schema.a.deprecated must be what to use"),
+    ("return { schema = { a = { type = 'string', min = 1 } } }", "min says nothing about the type string"),
+    ("return { schema = { a = { type = 'integer', min_len = 1 } } }", "min_len says nothing about the type integer"),
+    ("return { schema = { a = { type = 'integer', min = '1m' } } }", "schema.a.min must be an integer"),
+    ("return { schema = { a = { type = 'duration', max = 'soon' } } }", "schema.a.max must be a duration"),
+    ("return { schema = { a = { type = 'integer', min = 3, max = 2 } } }", "nothing is from min to max"),
+    ("return { schema = { a = { type = 'string', min_len = -1 } } }", "schema.a.min_len must be a whole number"),
+    ("return { schema = { a = { type = 'string', min_len = 3, max_len = 2 } } }", "nothing is from min_len to max_len"),
+    (
+      "return { schema = { a = { type = 'map', items = { type = 'string' } } } }",
+      "items says nothing about the type map"
+    ),
+    ("return { schema = { a = { type = 'array', values = { type = 'string' } } } }", "values says nothing about"),
+    ("return { schema = { a = { type = 'string', fields = {} } } }", "fields says nothing about the type string"),
+    ("return { schema = { a = { enum = { {} } } } }", "schema.a.enum must be a list of strings"),
+    ("return { schema = { a = { type = 'url', enum = { 'x' } } } }", "enum says nothing about the type url"),
+    ("return { schema = { a = { type = 'integer', default = 'x' } } }", "schema.a.default must be an integer"),
+    ("return { schema = { a = { type = 'integer', max = 5, default = 6 } } }", "schema.a.default must be at most 5"),
+    (
+      "return { schema = { a = { type = 'array', items = { type = 'url' }, default = { 'x' } } } }",
+      "default[1] must be"
+    ),
+    (
+      "return { schema = { a = { type = 'object', fields = { b = { type = 'size', default = 'big' } } } } }",
+      "schema.a.fields.b.default must be a size"
+    ),
     ("return { on_load = function(cfg) error('two rules clash', 0) end }", "two rules clash"),
   ])
   func mistakesAreNamed(_ text: String, _ message: String) {
@@ -196,6 +228,94 @@ import TideCore
     #expect(blueprint.descriptions.map(\.isAutomatic) == [false, true])
     #expect(blueprint.descriptions.map(\.routes) == [["*"], ["*"]])
     #expect(try PolicyFixture.compile(folder, bindings, auto: false).get().descriptions.count == 1)
+  }
+
+  /// Each type with what it takes and what it refuses, and what then reaches the policy.
+  @Test(arguments: [
+    ("{ type = 'string', min_len = 2, max_len = 3 }", PolicyValue.string("äö"), "äö", PolicyValue.string("x")),
+    ("{ type = 'number', min = 0.5 }", .number(0.5), "0.5", .integer(0)),
+    ("{ type = 'integer' }", .number(3), "3", .number(3.5)),
+    ("{ type = 'boolean' }", .boolean(false), "false", .string("false")),
+    ("{ type = 'duration', max = '1m' }", .string("1.5s"), "1500", .string("2m")),
+    ("{ type = 'duration' }", .integer(250), "250", .string("2 weeks")),
+    ("{ type = 'size', min = '1KiB' }", .string("1MiB"), "1048576", .string("1B")),
+    ("{ type = 'url' }", .string("https://a.example/x"), "https://a.example/x", .string("a.example")),
+    ("{ type = 'pattern' }", .string("a+b"), "a+b", .string("a(")),
+    ("{ type = 'enum', enum = { 1, 'two' } }", .string("two"), "two", .integer(2)),
+    (
+      "{ type = 'array', items = { type = 'integer' }, max_len = 2 }", .array([.integer(1)]), "[1]",
+      .array([.string("1")])
+    ),
+    ("{ type = 'array', min_len = 2 }", .array([.integer(1), .integer(2)]), "[1,2]", .array([.integer(1)])),
+    (
+      "{ type = 'map', values = { type = 'size' } }", map(("a", .string("1KiB"))), "{\"a\":1024}",
+      map(("a", .string("x")))
+    ),
+    (
+      "{ type = 'object', fields = { b = { type = 'integer', required = true } } }", map(("b", .integer(1))),
+      "{\"b\":1}", map()
+    ),
+    (
+      "{ one_of = { { type = 'integer' }, { type = 'array', items = { type = 'string' } } } }", .array([.string("x")]),
+      "[\"x\"]", .boolean(true)
+    ),
+  ])
+  func eachTypeTakesAndRefuses(_ type: String, _ good: PolicyValue, _ seen: String, _ bad: PolicyValue) throws {
+    let show =
+      "local v = cfg.a return tide.deny(400, { message = type(v) == 'table' and tide.json.encode(v) or tostring(v) })"
+    #expect(try told(show, config: map(("a", good)), schema: "{ a = \(type) }") == seen)
+    let problems = messages("return { schema = { a = \(type) } }", config: map(("a", bad)).configNode)
+    #expect(
+      problems.contains {
+        $0.contains("config.a") && $0.contains("must ") || $0.contains("is required") || $0.contains("is not a")
+      }, "\(problems)")
+  }
+
+  @Test func secretsMayStandInFilesOfTheirOwn() throws {
+    let temporary = TemporaryFolder()
+    temporary.write(
+      "p.lua",
+      "return { schema = { token = { type = 'secret', min_len = 2 } }, on_request = function(ctx, cfg) return tide.deny(400, { message = tide.hmac(cfg.token, 'x') }) end }"
+    )
+    temporary.write("token.txt", "abc\r\n")
+    temporary.write("empty.txt", "\n")
+    func problems(_ name: String) -> [String] {
+      let config = map(("token", .string("file:" + name))).configNode
+      let compiled = PolicyFixture.compile(
+        PolicyFolder(path: temporary.path), [PolicyBinding(policy: "p", config: config, file: "t.yaml", line: 3)])
+      guard case .failure(let failure) = compiled else { return [] }
+      return failure.diagnostics.map(\.description)
+    }
+    let path = temporary.path + "/token.txt"
+    let fixture = try PolicyFixture(
+      [], bindings: [PolicyBinding(policy: "p", config: map(("token", .string("file:" + path))).configNode)],
+      folder: temporary.path)
+    guard case .deny(let denial) = fixture.run().runRequest() else {
+      Issue.record("no verdict")
+      return
+    }
+    #expect(denial.message == "61626378", "the file's content, without its line's end")
+    #expect(fixture.blueprint.watchedFiles.contains(path))
+    #expect(problems("/nowhere/token").contains { $0.contains("config.token") && $0.contains("cannot be opened") })
+    #expect(problems(temporary.path + "/empty.txt").contains { $0.contains("is empty") })
+    // What stands beside the configuration is named relative to it.
+    #expect(problems("token").contains { $0.contains("/etc/tide/token") })
+  }
+
+  @Test func deprecatedKeysAreWarnedOf() throws {
+    let temporary = TemporaryFolder()
+    temporary.write(
+      "p.lua",
+      "return { schema = { old = { type = 'string', deprecated = 'use new' }, inner = { type = 'object', fields = { o = { type = 'string', deprecated = true } } } } }"
+    )
+    let config = map(("old", .string("x")), ("inner", map(("o", .string("y"))))).configNode
+    let blueprint = try PolicyFixture.compile(
+      PolicyFolder(path: temporary.path), [PolicyBinding(policy: "p", config: config, file: "t.yaml")]
+    ).get()
+    #expect(
+      blueprint.warnings.map { "\($0.message) (\($0.hint))" }.sorted() == [
+        "policy p: config.inner.o is deprecated ()", "policy p: config.old is deprecated (use new)",
+      ])
   }
 
   @Test func secretsAreHiddenAndFilesAreWatched() throws {

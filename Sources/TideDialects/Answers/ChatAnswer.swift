@@ -25,11 +25,12 @@ public struct ChatAnswer: Sendable {
   public var model: String
   /// Seconds since 1970.
   public var created: Int
+  /// How often Chat Completions says it: as often as the client asked for.
+  public var choiceCount: Int
 
   public init(
     text: String, toolCalls: [ToolCall] = [], finishReason: String? = nil, usage: TokenUsage? = nil, id: String,
-    model: String,
-    created: Int
+    model: String, created: Int, choiceCount: Int = 1
   ) {
     self.text = text
     self.toolCalls = toolCalls
@@ -38,6 +39,7 @@ public struct ChatAnswer: Sendable {
     self.id = id
     self.model = model
     self.created = created
+    self.choiceCount = choiceCount
   }
 
   /// Writes a whole stream, terminal marker included. A processor sees it by way of an `AnswerStream`, like an upstream's.
@@ -63,20 +65,22 @@ public struct ChatAnswer: Sendable {
   private func writeChatStream(includeUsage: Bool, into out: inout ByteQueue) {
     let template = ChatTemplate(id: id, model: model, created: created)
     var copy = text
-    if !text.isEmpty || toolCalls.isEmpty {
-      copy.withUTF8 {
-        template.writeText(UnsafeRawBufferPointer($0), choice: 0, key: .content, withRole: true, into: &out)
+    for choice in 0..<Int32(clamping: choiceCount) {
+      if !text.isEmpty || toolCalls.isEmpty {
+        copy.withUTF8 {
+          template.writeText(UnsafeRawBufferPointer($0), choice: choice, key: .content, withRole: true, into: &out)
+        }
       }
+      if !toolCalls.isEmpty {
+        template.begin(choice, into: &out)
+        out.append(
+          text.isEmpty
+            ? "\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":" : "\"delta\":{\"tool_calls\":")
+        writeToolCalls(withIndex: true, into: &out)
+        out.append("},\"finish_reason\":null}]}\n\n")
+      }
+      template.writeFinish(reason, choice: choice, isLegacy: false, into: &out)
     }
-    if !toolCalls.isEmpty {
-      template.begin(0, into: &out)
-      out.append(
-        text.isEmpty
-          ? "\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":" : "\"delta\":{\"tool_calls\":")
-      writeToolCalls(withIndex: true, into: &out)
-      out.append("},\"finish_reason\":null}]}\n\n")
-    }
-    template.writeFinish(reason, choice: 0, isLegacy: false, into: &out)
     if includeUsage { template.writeUsage(counted, into: &out) }
     out.append("data: [DONE]\n\n")
   }
@@ -86,22 +90,27 @@ public struct ChatAnswer: Sendable {
     JSONText.quote(id, into: &out)
     out.append(",\"object\":\"chat.completion\",\"created\":\(created),\"model\":" as String)
     JSONText.quote(model, into: &out)
-    out.append(",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":")
-    if text.isEmpty, !toolCalls.isEmpty { out.append("null") } else { JSONText.quote(text, into: &out) }
-    if !toolCalls.isEmpty {
-      out.append(",\"tool_calls\":")
-      writeToolCalls(withIndex: false, into: &out)
+    out.append(",\"choices\":[")
+    for choice in 0..<choiceCount {
+      out.append(choice == 0 ? "{\"index\":0" as String : ",{\"index\":\(choice)")
+      out.append(",\"message\":{\"role\":\"assistant\",\"content\":")
+      if text.isEmpty, !toolCalls.isEmpty { out.append("null") } else { JSONText.quote(text, into: &out) }
+      if !toolCalls.isEmpty {
+        out.append(",\"tool_calls\":")
+        writeToolCalls(withIndex: false, into: &out)
+      }
+      out.append(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":")
+      JSONText.quote(reason, into: &out)
+      out.append("}")
     }
-    out.append(",\"refusal\":null},\"logprobs\":null,\"finish_reason\":")
-    JSONText.quote(reason, into: &out)
-    out.append("}],\"usage\":")
+    out.append("],\"usage\":")
     counted.writeChat(into: &out)
     out.append("}")
   }
 
   var reason: String { finishReason ?? (toolCalls.isEmpty ? "stop" : "tool_calls") }
 
-  var counted: TokenUsage { usage ?? TokenUsage(completion: (text.utf8.count + 3) / 4) }
+  var counted: TokenUsage { usage ?? TokenUsage(completion: (text.utf8.count + 3) / 4 * choiceCount) }
 
   private func writeToolCalls(withIndex: Bool, into out: inout ByteQueue) {
     out.append("[")

@@ -54,7 +54,8 @@ extension Exchange {
           code: denial.code.isEmpty ? nil : denial.code, requestID: context.id))
     case .respond(let policyAnswer):
       verdict = "respond"
-      respond(policyAnswer)
+      context.response = ExchangeContext.Response(status: 200, source: .policy)
+      follow(run.runResponseStart(), .answer(policyAnswer))
     case .failed:
       verdict = "failed"
       fail(.policyFailed)
@@ -62,7 +63,7 @@ extension Exchange {
   }
 
   /// A policy's own answer: it passes the lanes like an upstream's.
-  private func respond(_ policyAnswer: PolicyAnswer) {
+  func respond(_ policyAnswer: PolicyAnswer) {
     context.response = ExchangeContext.Response(status: 200, source: .policy)
     firstByteAt = worker.io.now
     if let json = policyAnswer.json {
@@ -76,7 +77,7 @@ extension Exchange {
       toolCalls: policyAnswer.toolCallsJSON.flatMap { ChatAnswer.toolCalls(json: $0) } ?? [],
       finishReason: policyAnswer.finish, usage: usage(of: policyAnswer),
       id: Self.answerPrefix(dialect) + context.id,
-      model: context.model ?? "", created: worker.wallSeconds)
+      model: context.model ?? "", created: worker.wallSeconds, choiceCount: context.chat?.n ?? 1)
     phase = .responding
     if context.isStreaming {
       let stream = AnswerStream(dialect, options: streamOptions())

@@ -91,7 +91,7 @@ extension Exchange {
       route = index
       context.route.name = routeConfiguration.name
       run.begin(route: routeConfiguration.name)
-      return follow(run.runAuth(), .route)
+      return pendingAnswer == nil ? follow(run.runAuth(), .route) : routeIsFixed()
     }
     routeIsFixed()
   }
@@ -106,6 +106,10 @@ extension Exchange {
           404, "not_supported",
           "Policies of this route must see the text of answers, and this gateway does not parse \(path.path); `unparsed: relay` lets it pass."
         ))
+    }
+    if let answer = pendingAnswer {
+      pendingAnswer = nil
+      return finish(with: .respond(answer))
     }
     follow(run.runRequest(), .request)
   }

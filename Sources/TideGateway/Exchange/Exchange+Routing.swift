@@ -54,9 +54,10 @@ extension Exchange {
 
   /// Whether a cluster understands the request as it came: nothing is translated.
   func speaksDialect(_ cluster: String) -> Bool {
-    let wanted: ClusterDialect = dialect == .anthropic ? .anthropic : .openai
-    return worker.cluster(named: cluster, in: generation)?.cluster.configuration.dialects.contains(wanted) ?? false
+    worker.cluster(named: cluster, in: generation)?.cluster.configuration.dialects.contains(wantedDialect) ?? false
   }
+
+  private var wantedDialect: ClusterDialect { dialect == .anthropic ? .anthropic : .openai }
 
   func pools(at index: Int) -> [EndpointPool] {
     guard index < targets.count else { return [] }
@@ -74,7 +75,9 @@ extension Exchange {
         context.attempt = attempts
         context.route.cluster = targets[targetIndex].cluster
         context.route.model = targets[targetIndex].model
+        context.route.provider = provider(cluster.cluster.configuration)
         timeouts = cluster.cluster.configuration.timeouts
+        context.deadline = startedAt.advanced(byMs: timeouts.totalMs)
         phase = .connecting
         lastActivity = worker.io.now
         pool = pick
@@ -86,6 +89,12 @@ extension Exchange {
       targetIndex += 1
     }
     fail(.noUpstream)
+  }
+
+  /// Whose API this exchange meets at the cluster.
+  private func provider(_ cluster: ClusterConfiguration) -> String {
+    if cluster.engine != nil { return "engine" }
+    return kind == .other ? cluster.dialects[0].rawValue : wantedDialect.rawValue
   }
 
   func poolFailed(_ failure: PoolFailure, of pool: EndpointPool) {

@@ -17,6 +17,8 @@ extension Exchange {
     case tool(ToolBody, [ToolDecision])
     /// The whole answer as it is to go out.
     case body([UInt8])
+    /// A policy's own answer, in an upstream's place.
+    case answer(PolicyAnswer)
   }
 
   /// Acts on what a phase of policies decided; where a hook waits, as soon as it has ended.
@@ -44,6 +46,19 @@ extension Exchange {
     case (.retry(let plan), _): retry(plan, step)
     // There is no stream to cut: what was to be cut is not given out at all.
     case (.cut, .body): finish(with: .deny(Self.withheld))
+    // What the client asked for, and which policies see the answer, is known with the body.
+    case (.respond(let answer), .head) where kind.readsBody:
+      pendingAnswer = answer
+      proceed(step)
+    case (.respond(let answer), .route):
+      pendingAnswer = answer
+      proceed(step)
+    // The hooks that see the beginning of an answer have seen this one's.
+    case (.respond(let answer), .response) where upstreamHead.map { $0.status < 400 } ?? false,
+      (.respond(let answer), .answer):
+      abandonUpstream()
+      verdict = "respond"
+      respond(answer)
     default:
       // Whatever ends the chain here makes the upstream's answer useless.
       abandonUpstream()
@@ -61,6 +76,7 @@ extension Exchange {
     case .response: responseBegins()
     case .tool(let body, let decisions): judgeTools(of: body, decisions + [.pass])
     case .body(let bytes): sendWholeBody(bytes)
+    case .answer(let answer): respond(answer)
     }
   }
 
@@ -127,6 +143,8 @@ extension Exchange {
 
   /// Tries again as a policy asks, if another attempt is left; else the attempt's end stands.
   private func retry(_ plan: RetryPlan, _ step: Step) {
+    // There is no other attempt to make at what a policy answered.
+    if case .answer = step { return fail(.retriesExhausted) }
     guard attempts <= Self.policyRetryLimit, canReplay else {
       if case .response = step, let upstreamHead, upstreamHead.status < 400 {
         abandonUpstream()

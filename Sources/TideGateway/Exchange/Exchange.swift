@@ -65,6 +65,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var lanes: PolicyLaneProcessor?
   /// Keeps tool calls back until policies have judged them; nil where none does, and for answers that are not streamed.
   var tools: ToolGate?
+  /// What `on_auth` answered before the body had come.
+  var pendingAnswer: PolicyAnswer?
   /// A policy that judges a tool call of the stream waits.
   var isJudgingTool = false
   var phase = Phase.receiving
@@ -145,6 +147,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     downstream = stream
     startedAt = worker.io.now
     lastActivity = worker.io.now
+    context.deadline = startedAt.advanced(byMs: timeouts.totalMs)
     run = PolicyRun(worker: generation.policies, context: context)
   }
 

@@ -41,6 +41,8 @@ final class GenerationBuilder {
     var generation: Generation
     var loaded: LoadedConfiguration
     var testCount: Int?
+
+    var warnings: [Diagnostic] { loaded.warnings + generation.policies.warnings }
   }
 
   struct Failure: Error {

@@ -35,6 +35,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
   /// The policies among them that have garbage to collect; a gateway without any pays nothing for it in its turns.
   private var collected: [PolicyWorker]
+  /// What the hooks of generations that are gone have cost: a counter does not fall because a file was saved.
+  private var pastHooks: [WorkerFigures.Hook] = []
   private var servers: [HTTPServer] = []
   private(set) var exchanges: [Exchange] = []
   private var pools: [Endpoint: EndpointPool] = [:]
@@ -205,7 +207,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     }
     exchange.generation.exchangeCount -= 1
     if exchange.generation.exchangeCount == 0, exchange.generation !== current {
-      generations.removeAll { $0 === exchange.generation }
+      end(exchange.generation)
       retirePools()
     }
   }
@@ -236,8 +238,14 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     attach(generation)
     current = generation
     generations.append(generation)
-    if old.exchangeCount == 0 { generations.removeAll { $0 === old } }
+    if old.exchangeCount == 0 { end(old) }
     retirePools()
+  }
+
+  /// Lets go of a generation that nothing runs on any more.
+  private func end(_ generation: WorkerGeneration) {
+    generations.removeAll { $0 === generation }
+    pastHooks.add(generation.policies)
   }
 
   /// Lets the generation's policies wait; their timers run on one worker alone.
@@ -247,7 +255,10 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       timers: policyTimers,
       fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers))
     guard index == 0 else { return }
-    io.post { [policies = generation.policies] _ in policies.startTimers() }
+    io.post { [unowned self, policies = generation.policies] _ in
+      // Another one may have come in the same turn, and then nobody would stop these.
+      if policies === current.policies { policies.startTimers() }
+    }
   }
 
   /// Lets go of the pools that no generation alive can ask for.
@@ -326,9 +337,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
           failed: pool.failedCount, retired: pool.retiredCount, isHealthy: pool.isHealthy))
     }
     figures.generations = generations.map { ($0.generation.number, $0.exchangeCount, $0.policies.byteCount) }
-    figures.hooks = current.policies.metrics.map {
-      WorkerFigures.Hook(binding: $0.binding, hook: $0.hook, metrics: $0.figures)
-    }
+    figures.hooks = pastHooks
+    for generation in generations { figures.hooks.add(generation.policies) }
     return figures
   }
 }

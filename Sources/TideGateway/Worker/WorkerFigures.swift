@@ -29,5 +29,19 @@ struct WorkerFigures: Sendable {
   var pools: [Pool] = []
   /// Generation number, the exchanges that run on it, and the bytes that its Lua states hold.
   var generations: [(number: Int, exchanges: Int, bytes: Int)] = []
+  /// One for each binding and hook, whichever generations they ran in.
   var hooks: [Hook] = []
+}
+
+extension [WorkerFigures.Hook] {
+  /// Adds what the hooks of a generation have cost so far.
+  mutating func add(_ policies: PolicyWorker) {
+    for (binding, hook, figures) in policies.metrics {
+      if let known = firstIndex(where: { $0.binding == binding && $0.hook == hook }) {
+        self[known].metrics += figures
+      } else {
+        append(WorkerFigures.Hook(binding: binding, hook: hook, metrics: figures))
+      }
+    }
+  }
 }

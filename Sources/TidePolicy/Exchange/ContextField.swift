@@ -69,7 +69,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .id: leaf("id", .string, "the exchange's id, as in x-request-id")
     case .attempt: leaf("attempt", .integer, "from 1; grows with each try upstream")
     case .now: leaf("now", .number, "milliseconds since 1970")
-    case .deadline: leaf("deadline", .number, "milliseconds left of the whole exchange's time")
+    case .deadline:
+      leaf(
+        "deadline", .number,
+        "milliseconds left of the whole exchange's time: the cluster's total timeout, once one is chosen")
     case .kind: leaf("kind", .string, "chat, completion, embedding, token_count or other")
     case .dialect: leaf("dialect", .string, "what the client speaks: openai, openai-responses or anthropic")
     case .model: leaf("model", .string, "the model the client asked for; never changes", from: .onRequest)
@@ -129,7 +132,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
     case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onUpstreamError)
-    case .routeProvider: leaf("route.provider", .string, "the cluster's vendor", from: .onUpstreamError)
+    case .routeProvider:
+      leaf(
+        "route.provider", .string, "whose API the cluster speaks: openai, anthropic, or engine for the embedded one",
+        from: .onUpstreamError)
     case .routeModel: leaf("route.model", .string, "the model asked of the upstream", from: .onUpstreamError)
     case .response: leaf("response", .object, "what came back", from: .onResponseStart)
     case .responseStatus: leaf("response.status", .integer, "the upstream's status", from: .onResponseStart)

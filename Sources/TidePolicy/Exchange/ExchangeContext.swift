@@ -42,8 +42,8 @@ public final class ExchangeContext {
   public var id: String
   /// From 1.
   public var attempt = 1
-  /// Milliseconds left of the exchange's time when the context was made or last updated; nil without a limit.
-  public var deadlineMs: Int?
+  /// When the time of the whole exchange is over; nil without a limit.
+  public var deadline: MonotonicTime?
   public var kind = Kind.other
   /// The name of what the client speaks.
   public var dialect = Dialect.openAI.name

@@ -118,7 +118,7 @@ extension BindingHost {
     case .id: results.append(context.id)
     case .attempt: results.append(context.attempt)
     case .now: results.append(services.wallClockMs())
-    case .deadline: put(context.deadlineMs, &results)
+    case .deadline: put(context.deadline.map { max(0, $0.milliseconds(since: services.now())) }, &results)
     case .kind: results.append(context.kind.rawValue)
     case .dialect: results.append(context.dialect)
     case .model: put(context.model, &results)

@@ -71,7 +71,13 @@ enum VerdictReader {
     for entry in try fields(options, "tide.respond", ["text", "tool_calls", "json", "usage", "finish"]) {
       switch entry.key {
       case "text": answer.text = try text(entry, "tide.respond")
-      case "finish": answer.finish = try text(entry, "tide.respond")
+      case "finish":
+        let finish = try text(entry, "tide.respond")
+        guard finishReasons.contains(finish) else {
+          throw HostError(
+            "tide.respond: finish must be one of \(finishReasons.joined(separator: ", ")), not \(finish.prefix(64))")
+        }
+        answer.finish = finish
       case "tool_calls":
         guard let calls = entry.value.elements, !calls.isEmpty else {
           throw HostError("tide.respond: tool_calls must be a list of { id, name, args }")
@@ -79,14 +85,21 @@ enum VerdictReader {
         answer.toolCallsJSON = try toolCalls(calls)
       case "json": answer.json = try JSONText.encode(entry.value)
       default:
-        answer.inputTokens = entry.value["input"]?.wholeNumber
-        answer.outputTokens = entry.value["output"]?.wholeNumber
+        for count in try fields(entry.value, "tide.respond: usage", ["input", "output"]) {
+          guard let tokens = count.value.wholeNumber, (0...Int(Int32.max)).contains(tokens) else {
+            throw HostError("tide.respond: usage.\(count.key) must be a whole number from 0")
+          }
+          if count.key == "input" { answer.inputTokens = tokens } else { answer.outputTokens = tokens }
+        }
       }
     }
     let kinds = [answer.text != nil, answer.toolCallsJSON != nil, answer.json != nil].filter(\.self).count
     guard kinds == 1 else { throw HostError("tide.respond: give one of text, tool_calls and json") }
     return .respond(answer)
   }
+
+  /// In OpenAI's words; the other dialects have theirs for them.
+  private static let finishReasons = ["stop", "length", "tool_calls", "content_filter"]
 
   static func cut(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var cut = LaneCut()

@@ -163,7 +163,11 @@ struct ManifestReader {
   private mutating func hookBudgets(_ value: PolicyValue?) -> HookBudgets {
     var budgets = HookBudgets()
     guard let value else { return budgets }
-    for entry in value.entries ?? [] {
+    guard let entries = value.entries else {
+      problems.append("budgets must be a table such as { memory = \"4MiB\", on_request = { cpu = \"5ms\" } }")
+      return budgets
+    }
+    for entry in entries {
       if entry.key == "memory" {
         let bytes = entry.value.text.flatMap(UnitText.byteCount) ?? entry.value.wholeNumber
         if let bytes, bytes >= 256 << 10, bytes <= 256 << 20 {
@@ -172,7 +176,11 @@ struct ManifestReader {
           problems.append("budgets.memory must be a size from 256KiB to 256MiB")
         }
       } else if let hook = HookName(name: entry.key) {
-        for limit in entry.value.entries ?? [] {
+        guard let limits = entry.value.entries else {
+          problems.append("budgets.\(entry.key) must be a table such as { cpu = \"5ms\", wall = \"2s\" }")
+          continue
+        }
+        for limit in limits {
           let ms = limit.value.text.flatMap(UnitText.milliseconds) ?? limit.value.wholeNumber
           switch limit.key {
           case "cpu":
@@ -203,7 +211,12 @@ struct ManifestReader {
 
   private mutating func failureActions(_ value: PolicyValue?) -> [HookName: PolicyBinding.FailureAction] {
     var result: [HookName: PolicyBinding.FailureAction] = [:]
-    for entry in value?.entries ?? [] {
+    guard let value else { return result }
+    guard let entries = value.entries else {
+      problems.append("failure must be a table such as { on_request = \"deny\" }, not \(value.kind)")
+      return result
+    }
+    for entry in entries {
       guard let hook = HookName(name: entry.key) else {
         problems.append(
           "failure: unknown hook \(entry.key)"

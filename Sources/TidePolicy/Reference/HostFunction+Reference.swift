@@ -21,11 +21,14 @@ extension HostFunction {
     case .respond:
       usage(
         "answer: {text?: string, tool_calls?: table, json?: table, usage?: {input?: integer, output?: integer}, finish?: string}",
-        "tide.Verdict", "Answers in the upstream's place, streamed or not as the client asked.")
+        "tide.Verdict",
+        "Answers in the upstream's place, streamed or not as the client asked; on_response_start and what follows see it as an upstream's. `finish` is stop, length, tool_calls or content_filter."
+      )
     case .cut:
       usage(
         "options?: {reason?: string, text?: string}", "tide.Verdict",
-        "Ends the answer well formed; the reason is content_filter, length or stop.")
+        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: on its lane, policies bound before see it."
+      )
     case .identity:
       usage(
         "identity: {key_id?: string, tenant?: string, user?: string, claims?: table}", "tide.Verdict",
@@ -41,9 +44,10 @@ extension HostFunction {
     case .sleep: usage("time: string|number", nil, "Waits.")
     case .http:
       usage(
-        "request: {url?: string, cluster?: string, method?: string, headers?: table, body?: string, json?: table, auth?: any, timeout?: string|number, max_body?: string|integer}",
+        "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: table, auth?: any, timeout?: string|number, max_body?: string|integer}",
         "{status: integer, headers: table, body: string, json: any}?, tide.Error?",
-        "Calls a host that the configuration names, or one that `net` lists.")
+        "Calls a host that the configuration names, or one that `net` lists, or a cluster; secrets may stand in `auth` and `headers`."
+      )
     case .all: usage("functions: function[]", "table?, tide.Error?", "Runs functions that wait at the same time.")
     case .once:
       usage(

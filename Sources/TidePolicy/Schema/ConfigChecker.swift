@@ -40,6 +40,17 @@ struct ConfigChecker {
     object(binding.config, schema.members, path: "config")
   }
 
+  /// What is wrong with what a schema gives where the user says nothing. What stands in files is known only once it is bound.
+  static func problems(ofDefault field: SchemaField, path: String) -> [String] {
+    guard let fallback = field.defaultValue, !field.readsFiles else { return [] }
+    let nobody = PolicyBinding(policy: "")
+    var checker = ConfigChecker(binding: nobody, directory: "") { (path: String) throws(Diagnostic) -> LoadedFile in
+      throw Diagnostic(file: path, message: "is not read here")
+    }
+    _ = checker.value(fallback.configNode, field, path: path)
+    return checker.problems.map { String($0.message.dropFirst("policy : ".count)) }
+  }
+
   private mutating func report(_ node: ConfigNode, _ message: String, hint: String = "") {
     let isPlaced = node.line > 0
     problems.append(
@@ -93,6 +104,7 @@ struct ConfigChecker {
     case (.string, .string(let text)):
       return checkLength(text.unicodeScalars.count, node, field, path, "characters") ? .string(text) : nil
     case (.secret, .string(let text)):
+      guard let text = secret(text, node, path) else { return nil }
       return checkLength(text.unicodeScalars.count, node, field, path, "characters") ? .secret(Secret(text)) : nil
     case (.pattern, .string(let text)):
       do throws(RegexSyntaxError) {
@@ -152,6 +164,7 @@ struct ConfigChecker {
         attempt.problems = []
         if let value = attempt.value(node, field, path: path), attempt.problems.isEmpty {
           files = attempt.files
+          warnings = attempt.warnings
           return value
         }
       }
@@ -162,8 +175,36 @@ struct ConfigChecker {
     return nil
   }
 
+  /// A secret as it is written, or what stands in the file of `file:path`, but for its last line's end.
+  private mutating func secret(_ written: String, _ node: ConfigNode, _ path: String) -> String? {
+    guard written.hasPrefix("file:") else { return written }
+    let full = absolute(String(written.dropFirst(5)))
+    let bytes: [UInt8]
+    do throws(Diagnostic) { bytes = try PolicyFolder.read(full) } catch {
+      report(node, "\(path): \(full) \(error.message)")
+      return nil
+    }
+    var hash = ContentHash()
+    hash.add(bytes)
+    files.append((full, hash.value))
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      report(node, "\(path): \(full) is not UTF-8 text")
+      return nil
+    }
+    let end = text.unicodeScalars.lastIndex { $0 != "\n" && $0 != "\r" }
+    guard let end else {
+      report(node, "\(path): \(full) is empty")
+      return nil
+    }
+    return String(text.unicodeScalars[...end])
+  }
+
+  private func absolute(_ name: String) -> String {
+    name.hasPrefix("/") || directory.isEmpty ? name : directory + "/" + name
+  }
+
   private mutating func readFile(_ name: String, _ node: ConfigNode, _ path: String) -> PolicyValue? {
-    let full = name.hasPrefix("/") || directory.isEmpty ? name : directory + "/" + name
+    let full = absolute(name)
     do {
       let loaded = try load(full)
       files.append((full, loaded.hash))

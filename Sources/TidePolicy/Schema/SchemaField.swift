@@ -25,6 +25,33 @@ public struct SchemaField: Sendable {
 
   public init(_ kind: Kind) { self.kind = kind }
 
+  /// Whether `min` and `max` bound it.
+  var isNumeric: Bool {
+    switch kind {
+    case .integer, .number, .duration, .size: true
+    default: false
+    }
+  }
+
+  /// Whether `min_len` and `max_len` bound it.
+  var hasLength: Bool {
+    switch kind {
+    case .string, .secret, .array, .map: true
+    default: false
+    }
+  }
+
+  /// Whether a value of it is the content of a file, or holds such.
+  var readsFiles: Bool {
+    switch kind {
+    case .file: true
+    case .array(let element?), .map(let element?): element.readsFiles
+    case .object(let members): members.contains { $0.field.readsFiles }
+    case .oneOf(let fields): fields.contains(where: \.readsFiles)
+    default: false
+    }
+  }
+
   /// The type's name in a schema.
   public var typeName: String {
     switch kind {
@@ -56,7 +83,7 @@ public struct SchemaField: Sendable {
     case .url: "an http or https URL"
     case .duration: "a duration such as 250ms, 10s or 5m"
     case .size: "a size such as 64KiB or 10MiB"
-    case .secret: "a secret (a string)"
+    case .secret: "a secret (a string, or file:path)"
     case .pattern: "a regular expression"
     case .file: "the name of a YAML or JSON file"
     case .array: "a list"

@@ -38,19 +38,52 @@ struct SchemaReader {
     }
     guard let kind = kind(value, path: path) else { return nil }
     var field = SchemaField(kind)
-    if case .boolean(let flag)? = value["required"] { field.isRequired = flag }
-    field.defaultValue = value["default"]
-    field.minimum = bound(value["min"], kind)
-    field.maximum = bound(value["max"], kind)
-    field.minimumLength = value["min_len"]?.wholeNumber
-    field.maximumLength = value["max_len"]?.wholeNumber
-    field.doc = value["doc"]?.text ?? ""
+    switch value["required"] {
+    case nil: break
+    case .boolean(let flag)?: field.isRequired = flag
+    case let other?: problems.append("\(path).required must be true or false, not \(other.kind)")
+    }
+    checkFit(entries, field, path)
+    field.minimum = bound("min", value, field, path)
+    field.maximum = bound("max", value, field, path)
+    field.minimumLength = length("min_len", value, field, path)
+    field.maximumLength = length("max_len", value, field, path)
+    if let least = field.minimum, let most = field.maximum, least > most {
+      problems.append("\(path): nothing is from min to max")
+    }
+    if let least = field.minimumLength, let most = field.maximumLength, least > most {
+      problems.append("\(path): nothing is from min_len to max_len")
+    }
+    switch value["doc"] {
+    case nil: break
+    case .string(let text)?: field.doc = text
+    case let other?: problems.append("\(path).doc must be a string, not \(other.kind)")
+    }
     switch value["deprecated"] {
     case .string(let text)?: field.deprecated = text
-    case .boolean(true)?: field.deprecated = ""
-    default: break
+    case .boolean(let flag)?: field.deprecated = flag ? "" : nil
+    case nil: break
+    case let other?: problems.append("\(path).deprecated must be what to use instead, or true, not \(other.kind)")
     }
+    field.defaultValue = value["default"]
+    if problems.isEmpty { problems += ConfigChecker.problems(ofDefault: field, path: path + ".default") }
     return field
+  }
+
+  /// Options that say nothing about the field's type are mistakes.
+  private mutating func checkFit(_ entries: [PolicyValue.Entry], _ field: SchemaField, _ path: String) {
+    for entry in entries {
+      let isFitting: Bool
+      switch entry.key {
+      case "items": if case .array = field.kind { isFitting = true } else { isFitting = false }
+      case "values": if case .map = field.kind { isFitting = true } else { isFitting = false }
+      case "fields": if case .object = field.kind { isFitting = true } else { isFitting = false }
+      case "min", "max": isFitting = field.isNumeric
+      case "min_len", "max_len": isFitting = field.hasLength
+      default: isFitting = true
+      }
+      if !isFitting { problems.append("\(path): \(entry.key) says nothing about the type \(field.typeName)") }
+    }
   }
 
   private mutating func kind(_ value: PolicyValue, path: String) -> SchemaField.Kind? {
@@ -62,14 +95,17 @@ struct SchemaReader {
       return fields.isEmpty ? nil : .oneOf(fields)
     }
     if let values = value["enum"] {
-      guard let values = values.elements, !values.isEmpty else {
-        problems.append("\(path).enum must be a list of values")
+      guard let values = values.elements, !values.isEmpty, values.allSatisfy(\.isScalar) else {
+        problems.append("\(path).enum must be a list of strings, numbers or booleans")
         return nil
+      }
+      if let type = value["type"]?.text, !["enum", "string", "integer", "number", "boolean"].contains(type) {
+        problems.append("\(path): enum says nothing about the type \(type)")
       }
       return .enumeration(values)
     }
     guard let type = value["type"]?.text else {
-      problems.append("\(path) needs a type")
+      problems.append("\(path) needs a type: one of " + Self.types.joined(separator: ", "))
       return nil
     }
     switch type {
@@ -95,15 +131,28 @@ struct SchemaReader {
   }
 
   /// A bound may be written in the unit of its type.
-  private func bound(_ value: PolicyValue?, _ kind: SchemaField.Kind) -> Double? {
-    guard let value else { return nil }
+  private mutating func bound(
+    _ name: String, _ options: PolicyValue, _ field: SchemaField, _ path: String
+  ) -> Double? {
+    guard let value = options[name], field.isNumeric else { return nil }
     if let number = value.double { return number }
-    guard let text = value.text else { return nil }
-    return switch kind {
-    case .duration: UnitText.milliseconds(text).map(Double.init)
-    case .size: UnitText.byteCount(text).map(Double.init)
-    default: nil
-    }
+    let scaled: Double? =
+      switch field.kind {
+      case .duration: value.text.flatMap(UnitText.milliseconds).map(Double.init)
+      case .size: value.text.flatMap(UnitText.byteCount).map(Double.init)
+      default: nil
+      }
+    if scaled == nil { problems.append("\(path).\(name) must be \(field.expectation)") }
+    return scaled
+  }
+
+  private mutating func length(
+    _ name: String, _ options: PolicyValue, _ field: SchemaField, _ path: String
+  ) -> Int? {
+    guard let value = options[name], field.hasLength else { return nil }
+    if let count = value.wholeNumber, count >= 0 { return count }
+    problems.append("\(path).\(name) must be a whole number from 0")
+    return nil
   }
 
   static func suggestion(_ name: String, _ known: some Sequence<String>) -> String {

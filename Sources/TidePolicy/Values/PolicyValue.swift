@@ -46,6 +46,13 @@ public indirect enum PolicyValue: Sendable, Equatable {
     }
   }
 
+  var isScalar: Bool {
+    switch self {
+    case .string, .integer, .number, .boolean: true
+    case .null, .secret, .array, .map, .function: false
+    }
+  }
+
   public var text: String? {
     if case .string(let text) = self { return text }
     return nil

@@ -23,7 +23,7 @@ extension BindingHost {
     let target = try target(fields)
     var headers = HeaderList()
     if let written = fields["headers"] {
-      for (name, value) in try VerdictReader.headers(PolicyValue(written), "tide.http") { headers.append(name, value) }
+      for (name, value) in try VerdictReader.headers(revealed(written), "tide.http") { headers.append(name, value) }
     }
     if let authorization = try authorization(fields["auth"]) { headers.set("authorization", authorization) }
     var body: [UInt8] = []
@@ -56,6 +56,25 @@ extension BindingHost {
         }
         return bytes
       })
+  }
+
+  /// A table of headers, its secrets readable: they leave for a host that may be called, and no script sees them.
+  private func revealed(_ headers: LuaValue) -> PolicyValue {
+    guard case .map(let written) = headers, case .map(var entries) = PolicyValue(headers) else {
+      return PolicyValue(headers)
+    }
+    for (index, entry) in written.enumerated() {
+      if let secret = secret(entry.value) { entries[index].value = .string(secret.reveal()) }
+    }
+    return .map(entries)
+  }
+
+  /// What an opaque value of the configuration stands for; nil for anything else.
+  private func secret(_ value: LuaValue?) -> Secret? {
+    guard case .opaque(let opaque)? = value, opaque.kind == Self.secretKind, Int(opaque.id) < secrets.count else {
+      return nil
+    }
+    return secrets[Int(opaque.id)]
   }
 
   private func number(
@@ -97,10 +116,9 @@ extension BindingHost {
 
   /// `auth`: a secret or a string, sent as a bearer token.
   private func authorization(_ value: LuaValue?) throws(HostError) -> String? {
+    if let secret = secret(value) { return try bearer(secret.reveal()) }
     switch value {
     case nil: return nil
-    case .opaque(let opaque)? where opaque.kind == Self.secretKind && Int(opaque.id) < secrets.count:
-      return try bearer(secrets[Int(opaque.id)].reveal())
     case .string(let bytes)?: return try bearer(String(decoding: bytes, as: UTF8.self))
     default: throw HostError("tide.http: auth must be a secret or a string")
     }

@@ -164,6 +164,7 @@ final class LaneWaiting {
       work.stageStep = processor.laneEnded(stage, processor.lanes[work.lane].id, into: &work.output)
     }
     work.cutBehind = false
+    if work.stageStep == .cut { processor.takeLastWords(work.lane, into: &work.output) }
     if work.stageStep == .fail || work.step == .proceed { work.step = work.stageStep }
     if work.stageStep != .proceed { work.isLast = true }
     work.text = [UInt8](work.output.readableBytes)

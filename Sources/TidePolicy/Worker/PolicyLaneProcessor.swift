@@ -230,12 +230,14 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let stage = stages[place]
     guard place + 1 < stages.count else {
       let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
+      if step == .cut { takeLastWords(lane, into: &out) }
       if step != .proceed { lanes[lane].hasEnded = true }
       return step
     }
     let buffer = worker.scratch.buffers[place]
     buffer.queue.pointee.removeAll()
     let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &buffer.queue.pointee)
+    if step == .cut { takeLastWords(lane, into: &buffer.queue.pointee) }
     // After a cut the stages that follow release what they hold: it came before.
     let isLast = isEnd || step != .proceed
     guard isLast || due != nil || !buffer.queue.pointee.isEmpty else { return .proceed }
@@ -381,6 +383,13 @@ public final class PolicyLaneProcessor: LaneProcessor {
   func end(with cut: LaneCut) {
     decidedCut = cut
     hasCut = true
+  }
+
+  /// The text of a cut on its way: the stages that follow see it like any other. Where the lane is no text, the dialect adds it at the end.
+  func takeLastWords(_ lane: Int, into out: inout ByteQueue) {
+    guard lanes[lane].id.channel == .text, !decidedCut.text.isEmpty else { return }
+    out.append(decidedCut.text)
+    decidedCut.text = ""
   }
 
   func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure) -> LaneStep {

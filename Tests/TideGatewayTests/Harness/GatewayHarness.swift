@@ -33,20 +33,22 @@ final class GatewayHarness: @unchecked Sendable {
   private(set) var worker: GatewayWorker!
   let stores = SharedStore()
   private let builder: GenerationBuilder
+  private let isAutomatic: Bool
   private var isStopped = false
 
   init(
     _ configuration: String = GatewayHarness.plain(), policies: [String: String] = [:],
     engine settings: EngineSettings = EngineSettings(mode: .lorem, intervalMicroseconds: 0),
-    client choice: HTTPVersionChoice = .http2
+    client choice: HTTPVersionChoice = .http2, auto: Bool = true
   ) throws {
+    isAutomatic = auto
     var template = Array("/tmp/tidegate-test-XXXXXX\0".utf8CString)
     folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
     mkdir(folder + "/Plugins", 0o755)
     engine = Engine(settings)
     engineAddress = try engine.start()
     for (name, text) in policies { Self.write(text, to: folder + "/Plugins/\(name).lua") }
-    Self.write(Self.whole(configuration, folder, engineAddress), to: folder + "/tidegate.yaml")
+    Self.write(Self.whole(configuration, folder, engineAddress, auto: isAutomatic), to: folder + "/tidegate.yaml")
     let relay = PolicyLogRelay()
     builder = GenerationBuilder(
       configPath: folder + "/tidegate.yaml", environment: [:], services: .gateway(log: relay))
@@ -73,10 +75,12 @@ final class GatewayHarness: @unchecked Sendable {
     }
   }
 
-  private static func whole(_ configuration: String, _ folder: String, _ engine: SocketAddress) -> String {
+  private static func whole(
+    _ configuration: String, _ folder: String, _ engine: SocketAddress, auto: Bool
+  ) -> String {
     """
     listeners: [ { address: "127.0.0.1:8080" } ]
-    plugins: { folder: Plugins, auto: true }
+    plugins: { folder: Plugins, auto: \(auto) }
     log: { access: "\(folder)/access.log", level: error, format: json }
     \(configuration.replacing("{engine}", with: engine.description).replacing("{folder}", with: folder))
     """
@@ -92,13 +96,27 @@ final class GatewayHarness: @unchecked Sendable {
   func reload(_ configuration: String? = nil, policies: [String: String] = [:]) throws {
     for (name, text) in policies { Self.write(text, to: folder + "/Plugins/\(name).lua") }
     if let configuration {
-      Self.write(Self.whole(configuration, folder, engineAddress), to: folder + "/tidegate.yaml")
+      Self.write(Self.whole(configuration, folder, engineAddress, auto: isAutomatic), to: folder + "/tidegate.yaml")
     }
     let built = try Self.build(builder)
     let local = WorkerGeneration(
       generation: built.generation,
       policies: try PolicyWorker(blueprint: built.generation.policies, stores: stores, workerIndex: 0))
     io.perform { [worker] _ in worker!.adopt(local) }
+  }
+
+  /// Hands the worker several generations before its next turn.
+  func adoptInOneTurn(_ count: Int) throws -> [PolicyWorker] {
+    let locals = try (0..<count).map { _ in
+      let built = try Self.build(builder)
+      return WorkerGeneration(
+        generation: built.generation,
+        policies: try PolicyWorker(blueprint: built.generation.policies, stores: stores, workerIndex: 0))
+    }
+    io.perform { [worker] _ in for local in locals { worker!.adopt(local) } }
+    // What they posted has run.
+    io.perform { _ in () }
+    return locals.map(\.policies)
   }
 
   var figures: WorkerFigures { io.perform { [worker] _ in worker!.figures() } }
