@@ -27,7 +27,7 @@ public enum ConfigurationCheck {
         "\(loaded.configuration.listeners.count) listener(s), \(loaded.configuration.clusters.count) cluster(s), "
         + "\(loaded.configuration.models.count) model(s), \(loaded.configuration.routes.count) route(s)"
       return Report(
-        diagnostics: loaded.warnings, isValid: true,
+        diagnostics: loaded.warnings + blueprint.warnings, isValid: true,
         summary:
           "\(loaded.source): valid; \(counts); policies: \(policies.isEmpty ? "none" : policies.joined(separator: ", "))"
           + (checked.testCount.map { "; tests passed: \($0)" } ?? "")
