@@ -56,7 +56,7 @@ extension Exchange {
       verdict = "respond"
       respond(policyAnswer)
     case .failed:
-      verdict = "failed"
+      verdict = "error"
       fail(.policyFailed)
     }
   }
