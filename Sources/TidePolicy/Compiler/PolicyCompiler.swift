@@ -81,7 +81,11 @@ public struct PolicyCompiler {
           if services.cpuFactor > 1 { manifest.budgets.relaxCPU(by: services.cpuFactor) }
           manifests[source.name] = manifest
         }
-        for problem in reader.problems { problems.append(Diagnostic(file: source.path, line: 1, message: problem)) }
+        guard !reader.problems.isEmpty else { continue }
+        let places = ManifestPlaces(source.text)
+        problems += reader.problems.map {
+          Diagnostic(file: source.path, line: places.line(of: $0.keys), message: $0.message)
+        }
       } catch {
         problems.append(
           Diagnostic(

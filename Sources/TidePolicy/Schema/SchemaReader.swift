@@ -2,17 +2,11 @@ import TideCore
 
 /// Reads the `schema` table of a manifest. Collects every mistake, each named by the path of its field.
 struct SchemaReader {
-  private(set) var problems: [String] = []
+  private(set) var problems: [ManifestProblem] = []
+  /// The field in hand, by the keys under which it stands.
+  private var place = ["schema"]
 
-  private static let options: Set<String> = [
-    "type", "required", "default", "min", "max", "min_len", "max_len", "items", "values", "fields", "enum", "one_of",
-    "doc",
-    "deprecated",
-  ]
-  private static let types: [String] = [
-    "string", "integer", "number", "boolean", "array", "map", "object", "enum", "url", "duration", "size", "secret",
-    "pattern", "file",
-  ]
+  private mutating func report(_ message: String) { problems.append(ManifestProblem(message: message, keys: place)) }
 
   mutating func schema(_ value: PolicyValue) -> PolicySchema {
     PolicySchema(members(value, path: "schema"))
@@ -20,7 +14,7 @@ struct SchemaReader {
 
   private mutating func members(_ value: PolicyValue, path: String) -> [PolicySchema.Member] {
     guard let entries = value.entries else {
-      problems.append("\(path) must be a table of fields, not \(value.kind)")
+      report("\(path) must be a table of fields, not \(value.kind)")
       return []
     }
     return entries.sorted { $0.key < $1.key }.compactMap { entry in
@@ -29,12 +23,15 @@ struct SchemaReader {
   }
 
   private mutating func field(_ value: PolicyValue, path: String) -> SchemaField? {
+    let outer = place
+    place = path.split(separator: ".").map(String.init)
+    defer { place = outer }
     guard let entries = value.entries, !entries.isEmpty else {
-      problems.append("\(path) must be a table such as { type = \"string\" }")
+      report("\(path) must be a table such as { type = \"string\" }")
       return nil
     }
-    for entry in entries where !Self.options.contains(entry.key) {
-      problems.append("\(path): unknown option \(entry.key)" + Self.suggestion(entry.key, Self.options))
+    for entry in entries where SchemaOption(rawValue: entry.key) == nil {
+      report("\(path): unknown option \(entry.key)" + Self.suggestion(entry.key, SchemaOption.names))
     }
     guard let kind = kind(value, path: path) else { return nil }
     var field = SchemaField(kind)
@@ -58,38 +55,38 @@ struct SchemaReader {
       let fields = (choices.elements ?? []).enumerated().compactMap { index, choice in
         field(choice, path: "\(path).one_of[\(index + 1)]")
       }
-      if fields.isEmpty { problems.append("\(path).one_of must be a list of fields") }
+      if fields.isEmpty { report("\(path).one_of must be a list of fields") }
       return fields.isEmpty ? nil : .oneOf(fields)
     }
     if let values = value["enum"] {
       guard let values = values.elements, !values.isEmpty else {
-        problems.append("\(path).enum must be a list of values")
+        report("\(path).enum must be a list of values")
         return nil
       }
       return .enumeration(values)
     }
     guard let type = value["type"]?.text else {
-      problems.append("\(path) needs a type")
+      report("\(path) needs a type")
       return nil
     }
-    switch type {
-    case "string": return .string
-    case "integer": return .integer
-    case "number": return .number
-    case "boolean": return .boolean
-    case "url": return .url
-    case "duration": return .duration
-    case "size": return .size
-    case "secret": return .secret
-    case "pattern": return .pattern
-    case "file": return .file
-    case "array": return .array(value["items"].flatMap { field($0, path: path + ".items") })
-    case "map": return .map(value["values"].flatMap { field($0, path: path + ".values") })
-    case "object": return .object(members(value["fields"] ?? .map([]), path: path + ".fields"))
-    case "enum":
-      problems.append("\(path): the type enum needs enum = { ... }")
-    default:
-      problems.append("\(path): unknown type \(type)" + Self.suggestion(type, Self.types))
+    switch SchemaType(rawValue: type) {
+    case .string: return .string
+    case .integer: return .integer
+    case .number: return .number
+    case .boolean: return .boolean
+    case .url: return .url
+    case .duration: return .duration
+    case .size: return .size
+    case .secret: return .secret
+    case .pattern: return .pattern
+    case .file: return .file
+    case .array: return .array(value["items"].flatMap { field($0, path: path + ".items") })
+    case .map: return .map(value["values"].flatMap { field($0, path: path + ".values") })
+    case .object: return .object(members(value["fields"] ?? .map([]), path: path + ".fields"))
+    case .enumeration:
+      report("\(path): the type enum needs enum = { ... }")
+    case nil:
+      report("\(path): unknown type \(type)" + Self.suggestion(type, SchemaType.names))
     }
     return nil
   }
