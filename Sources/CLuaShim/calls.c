@@ -42,6 +42,21 @@ void tide_reference_release(tide_machine *machine, int32_t reference) {
   machine->free_references[machine->free_count++] = reference;
 }
 
+int32_t tide_function_line(tide_machine *machine, int32_t reference, const char *file) {
+  lua_State *L = machine->L;
+  if (reference <= 0 || reference > machine->reference_count || !lua_checkstack(L, 3)) return 0;
+  int top = lua_gettop(L);
+  int32_t line = 0;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_rawgeti(L, -1, reference);
+  lua_Debug record;
+  if (lua_isfunction(L, -1) && lua_getinfo(L, ">S", &record) && record.linedefined > 0 &&
+      (record.source[0] == '@' || record.source[0] == '=') && strcmp(record.source + 1, file) == 0)
+    line = record.linedefined;
+  lua_settop(L, top);
+  return line;
+}
+
 typedef struct {
   int32_t function;
   int32_t reference;

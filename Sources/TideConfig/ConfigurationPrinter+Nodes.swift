@@ -28,6 +28,7 @@ extension ConfigurationPrinter {
         "plugins",
         .object([
           ("folder", configuration.plugins.folder.map { .text($0) }), ("auto", .flag(configuration.plugins.auto)),
+          ("lint", .text(configuration.plugins.lint.rawValue)),
           ("require_tests", .flag(configuration.plugins.requiresTests)),
           ("test_timeout", .duration(configuration.plugins.testTimeoutMs)),
         ])

@@ -11,7 +11,7 @@ extension ConfigurationReader {
     let standard = ["../Plugins", "Plugins"].map { FilePath.absolute($0, in: folder) }.first(where: FilePath.isFolder)
     guard let node = fields["plugins"],
       let fields = ConfigurationFields(
-        node, "`plugins`", allowed: ["folder", "auto", "require_tests", "test_timeout"], reader: self)
+        node, "`plugins`", allowed: ["folder", "auto", "lint", "require_tests", "test_timeout"], reader: self)
     else { return PluginsConfiguration(folder: standard, auto: true) }
     var plugins = PluginsConfiguration(folder: standard, auto: fields.boolean("auto", default: true))
     if let text = fields.string("folder") {
@@ -19,6 +19,7 @@ extension ConfigurationReader {
       plugins.folder = path
       if !FilePath.isFolder(path) { report(fields["folder"], "`folder` of `plugins`: no such folder: \(path)") }
     }
+    plugins.lint = fields.choice("lint", default: plugins.lint)
     plugins.requiresTests = fields.boolean("require_tests", default: plugins.requiresTests)
     plugins.testTimeoutMs = fields.milliseconds("test_timeout", in: 1...3_600_000, default: plugins.testTimeoutMs)
     return plugins

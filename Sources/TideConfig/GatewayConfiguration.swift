@@ -56,6 +56,8 @@ public struct PluginsConfiguration: Sendable, Equatable {
   public var requiresTests = false
   /// What those tests may take together.
   public var testTimeoutMs = 60_000
+  /// What comes of mistakes that the sources of bound policies show.
+  public var lint = LintMode.refuse
 }
 
 /// Where shared state of policies lives.

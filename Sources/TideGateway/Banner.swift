@@ -41,9 +41,10 @@ enum Banner {
       let address = listenerAddresses[listener.name].map { "\($0)" } ?? listener.name
       let scheme = listener.tls == nil ? "http" : "https"
       let model = built.generation.models.listed.first?.id ?? "MODEL"
-      let key = usesDemoKey ? demoKey : "YOUR_KEY"
+      let asksWho = policies.contains { $0.hooks.contains("on_auth") }
+      let header = asksWho ? " -H 'Authorization: Bearer \(usesDemoKey ? demoKey : "YOUR_KEY")'" : ""
       lines.append("try:")
-      lines.append("  curl -N \(scheme)://\(address)/v1/chat/completions -H 'Authorization: Bearer \(key)' \\")
+      lines.append("  curl -N \(scheme)://\(address)/v1/chat/completions\(header) \\")
       lines.append(
         "    -d '{\"model\":\"\(model)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"What colour is the sea?\"}]}'"
       )

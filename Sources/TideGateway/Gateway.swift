@@ -93,7 +93,8 @@ public final class Gateway {
       throw StartFailure(diagnostics: [diagnostic])
     }
     state = GatewayState(
-      generation: built.generation, source: built.loaded.source, version: options.version, stores: stores)
+      generation: built.generation, source: built.loaded.source, warnings: built.warnings, version: options.version,
+      stores: stores)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
     adminIO?.start()
@@ -254,7 +255,7 @@ public final class Gateway {
       for worker in workers {
         worker.io.post { [local = locals[worker.index]] _ in worker.adopt(local.value) }
       }
-      state.activated(built.generation, source: built.loaded.source)
+      state.activated(built.generation, source: built.loaded.source, warnings: built.warnings)
       let tests = built.testCount.map { ", tests of its policies passed: \($0)" } ?? ""
       log.notice("generation \(built.generation.number) is active\(tests)")
       for warning in built.warnings { log.warning("\(warning)") }

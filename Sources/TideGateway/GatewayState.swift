@@ -14,6 +14,7 @@ final class GatewayState: Sendable {
   private struct Inner {
     var generation: Generation
     var source: String
+    var warnings: [Diagnostic]
     var activatedAt: Int
     var failure: ReloadFailure?
     var reloads = 0
@@ -27,10 +28,14 @@ final class GatewayState: Sendable {
   private let stores: SharedStore
   private let startedAt = WallClock.seconds()
 
-  init(generation: Generation, source: String, version: String, stores: SharedStore) {
+  init(
+    generation: Generation, source: String, warnings: [Diagnostic] = [], version: String, stores: SharedStore
+  ) {
     self.version = version
     self.stores = stores
-    inner = Mutex(Inner(generation: generation, source: source, activatedAt: WallClock.seconds()))
+    inner = Mutex(
+      Inner(
+        generation: generation, source: source, warnings: warnings, activatedAt: WallClock.seconds()))
   }
 
   var isDraining: Bool { inner.withLock { $0.isDraining } }
@@ -38,10 +43,11 @@ final class GatewayState: Sendable {
 
   func beginDrain() { inner.withLock { $0.isDraining = true } }
 
-  func activated(_ generation: Generation, source: String) {
+  func activated(_ generation: Generation, source: String, warnings: [Diagnostic]) {
     inner.withLock {
       $0.generation = generation
       $0.source = source
+      $0.warnings = warnings
       $0.activatedAt = WallClock.seconds()
       $0.failure = nil
       $0.reloads += 1
@@ -65,7 +71,7 @@ final class GatewayState: Sendable {
   }
 
   func policiesJSON(_ figures: [WorkerFigures]) -> String {
-    let now = inner.withLock { ($0.generation, $0.activatedAt, $0.failure, $0.reloads) }
+    let now = inner.withLock { $0 }
     let census = GenerationCensus(figures)
     var hooks: [String: WorkerFigures.Hook] = [:]
     for one in figures.flatMap(\.hooks) {
@@ -74,9 +80,19 @@ final class GatewayState: Sendable {
     }
     let json = JSONWriter()
     json.object {
-      json.member("generation", now.0.number)
-      json.member("active_since", now.1)
-      json.member("reloads", now.3)
+      json.member("generation", now.generation.number)
+      json.member("active_since", now.activatedAt)
+      json.member("reloads", now.reloads)
+      // What is wrong stands before the long lists.
+      if let failure = now.failure {
+        json.object("reload_failure") {
+          json.member("since", failure.since)
+          json.diagnostics("errors", failure.diagnostics)
+        }
+      } else {
+        json.null("reload_failure")
+      }
+      json.diagnostics("warnings", now.warnings)
       json.array("generations_alive") {
         for one in census.entries {
           json.object {
@@ -87,7 +103,7 @@ final class GatewayState: Sendable {
         }
       }
       json.array("policies") {
-        for policy in now.0.policies.descriptions {
+        for policy in now.generation.policies.descriptions {
           json.object {
             json.member("name", policy.policy)
             json.member("binding", policy.binding)
@@ -110,24 +126,6 @@ final class GatewayState: Sendable {
             }
           }
         }
-      }
-      if let failure = now.2 {
-        json.object("reload_failure") {
-          json.member("since", failure.since)
-          json.array("errors") {
-            for diagnostic in failure.diagnostics {
-              json.object {
-                json.member("file", diagnostic.file)
-                json.member("line", diagnostic.line)
-                json.member("column", diagnostic.column)
-                json.member("message", diagnostic.message)
-                if !diagnostic.hint.isEmpty { json.member("hint", diagnostic.hint) }
-              }
-            }
-          }
-        }
-      } else {
-        json.null("reload_failure")
       }
     }
     return json.text + "\n"
@@ -167,6 +165,22 @@ final class GatewayState: Sendable {
     figures.hooks = hooks.keys.sorted().compactMap { hooks[$0] }
     figures.policyMetrics = stores.metrics.series.map(GatewayFigures.PolicyMetric.init)
     return figures
+  }
+}
+
+extension JSONWriter {
+  fileprivate func diagnostics(_ name: String, _ list: [Diagnostic]) {
+    array(name) {
+      for diagnostic in list {
+        object {
+          member("file", diagnostic.file)
+          member("line", diagnostic.line)
+          member("column", diagnostic.column)
+          member("message", diagnostic.message)
+          if !diagnostic.hint.isEmpty { member("hint", diagnostic.hint) }
+        }
+      }
+    }
   }
 }
 

@@ -36,6 +36,8 @@ public enum PolicyFolderCheck {
     PolicyReference.annotations(PolicyFolder(path: path), services: .gateway(log: PolicyLogRelay()))
   }
 
-  /// The reference of hooks, fields and functions, and of what tests may ask of a case's cost, as Markdown.
-  public static var reference: String { PolicyReference.markdown + "\n" + TestBudget.markdown }
+  /// The reference of keys, hooks, fields and functions, and of what tests may ask of a case, as Markdown.
+  public static var reference: String {
+    PolicyReference.markdown + "\n" + InvariantOptions.markdown + "\n" + TestBudget.markdown
+  }
 }

@@ -43,6 +43,11 @@ extension LuaMachine {
 
   public func release(_ function: LuaFunction) { release(function.reference) }
 
+  /// The line on which a function of the chunk `name` begins; 0 when another chunk made it. Between calls only.
+  public func line(of function: LuaFunction, chunkName name: String) -> Int {
+    Int(name.withCString { tide_function_line(raw, function.reference.index, $0) })
+  }
+
   /// Releases every function inside a value that a load or host call brought.
   public func releaseFunctions(in value: LuaValue) {
     switch value {

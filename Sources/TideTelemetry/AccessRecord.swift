@@ -23,7 +23,9 @@ public struct AccessRecord: Sendable {
   public var durationMs = 0.0
   public var tokensIn: Int?
   public var tokensOut: Int?
-  /// Which policy decided, and what.
+  /// The binding that ended the exchange's way; nil where none did, or the gateway itself.
+  public var policy: String?
+  /// What ended it: deny, respond, cut, or a policy's error.
   public var verdict: String?
   public var keyID: String?
   public var tenant: String?
@@ -63,7 +65,8 @@ public struct AccessRecord: Sendable {
     fields.add("duration_ms", ms: durationMs)
     if let tokensIn { fields.add("tokens_in", tokensIn) }
     if let tokensOut { fields.add("tokens_out", tokensOut) }
-    fields.addText("policy", verdict)
+    fields.addText("policy", policy)
+    fields.addText("verdict", verdict)
     fields.addText("key_id", keyID)
     fields.addText("tenant", tenant)
     fields.addText("client", clientAddress)

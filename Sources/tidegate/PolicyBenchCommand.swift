@@ -11,7 +11,8 @@ struct PolicyBenchCommand: ParsableCommand {
       Runs the same exchange with a policy and without, without a network, and prints the difference in processor time: the median of \
       many rounds, and the range of their middle half. A policy is bound as `tide.bench { gateway = { { use = ..., config = ... } }, chat = { ... } }` in its \
       test file says, or without a configuration. The lines in parentheses are for comparison: the first policy that looks at text pays \
-      for decoding it, and a hook that does nothing is what Lua costs at least.
+      for decoding it, and a hook that does nothing is what Lua costs at least. A price that is smaller than what rounds differ by may come \
+      out below zero.
       """)
 
   @Argument(help: "The folder of policies.")
@@ -26,6 +27,7 @@ struct PolicyBenchCommand: ParsableCommand {
     #endif
     do {
       let bench = try PolicyBench(folder: folder)
+      try bench.check(policies)
       print(Self.machine)
       print(Self.row("policy", "us a request", "ns a token", "ns a byte"))
       for price in try bench.referencePrices() { print(Self.row(price)) }

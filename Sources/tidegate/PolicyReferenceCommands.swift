@@ -76,7 +76,7 @@ struct PolicyNewCommand: ParsableCommand {
     try Data(PolicyFolderCheck.annotations(folder: folder).utf8).write(
       to: URL(fileURLWithPath: types), options: .atomic)
     print("wrote \(files[0].0), \(files[1].0) and \(types)")
-    print("tidegate policy test \(folder) --filter \(name)")
+    print("next: tidegate policy test \(folder) --filter \(name)")
   }
 
   private static let policy = """

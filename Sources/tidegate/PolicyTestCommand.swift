@@ -25,6 +25,9 @@ struct PolicyTestCommand: ParsableCommand {
   @Option(help: "Write the results to this file, as JUnit has them.")
   var junit: String?
 
+  @Flag(help: "Of tests that fail, show all that policies logged and all that travelled.")
+  var verbose = false
+
   @Flag(help: "Say which lines of the policies the tests ran, and which they did not.")
   var coverage = false
 
@@ -47,7 +50,7 @@ struct PolicyTestCommand: ParsableCommand {
       Problems.print([error])
       throw ExitCode(2)
     }
-    let report = tests.run { file in print(PolicyTestText.lines(of: file).joined(separator: "\n")) }
+    let report = tests.run { file in print(PolicyTestText.lines(of: file, isVerbose: verbose).joined(separator: "\n")) }
     if let junit {
       do {
         try Data(PolicyTestJUnit.xml(report).utf8).write(to: URL(fileURLWithPath: junit))

@@ -179,6 +179,37 @@ def test_the_last_of_many_edits_wins(start, engine):
     until(lambda: ask(gateway) == "the edit39 is in", "the last edit acts")
 
 
+CAP = """return {
+  auto = true,
+  on_request = function(ctx)
+    if #ctx.%s.messages > 9 then return tide.deny(413) end
+  end,
+}
+"""
+
+
+def test_a_typo_that_the_source_shows_changes_nothing(start, engine):
+    gateway = start(configuration(engine.url))
+    gateway.policy("cap", CAP % "prompt")
+    generation = gateway.next_generation(1)
+    failures = gateway.metric("tidegate_reload_failures_total")
+    gateway.policy("cap", CAP % "promt")
+    error, = gateway.refusal()["errors"]
+    assert (error["file"], error["line"]) == (str(gateway.plugins / "cap.lua"), 4)
+    assert (error["message"], error["hint"]) == ("there is no ctx.promt [ctx-field]", "did you mean ctx.prompt?")
+    assert gateway.metric("tidegate_reload_failures_total") > failures
+    assert re.search(r"reload refused: \S*cap\.lua:4: error: there is no ctx\.promt", gateway.text)
+    assert (ask(gateway), gateway.generation) == ("the tide is in", generation)
+
+    # Who knows better says so; what is only doubtful is told, once a generation, and serves.
+    allowed = (CAP % "promt").replace("tide.deny(413) end", "tide.deny(413) end -- tide: allow ctx-field, ctx-feild")
+    gateway.policy("cap", allowed)
+    gateway.next_generation(generation)
+    warning, = gateway.policies["warnings"]
+    assert warning["message"] == "there is no rule ctx-feild to allow [allow]"
+    assert gateway.text.count("there is no rule ctx-feild") == 1
+
+
 SHOUT_TEST = """tide.test("the tide is loud", function(t)
   t.eq(t.gateway { { use = "shout" } }:chat { upstream = "the tide" }.text, "the %s")
 end)

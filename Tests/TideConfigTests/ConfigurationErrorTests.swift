@@ -108,6 +108,10 @@ struct ConfigurationErrorTests {
     ("models: [ { id: a, targets: [] } ]", "1:29 `targets` of a model is empty"),
     ("models: [ { id: a, targets: [ {} ] } ]", "1:31 a target needs a `cluster`"),
     ("models: [ { id: a, cluster: engine }, { id: a, cluster: engine } ]", "1:45 two models have the id `a`"),
+    (
+      "plugins: { lint: refus }",
+      "1:18 `lint` of `plugins` cannot be `refus` (did you mean `refuse`? allowed: refuse, warn, off)"
+    ),
     ("plugins: { require_tests: 1 }", "1:27 `require_tests` of `plugins` must be true or false, not a number"),
     ("plugins: { test_timeout: 2h }", "1:26 `test_timeout` of `plugins` must lie between 1ms and 1h, not 2h"),
     ("plugins: { folder: nowhere }", "1:20 `folder` of `plugins`: no such folder: /"),

@@ -53,7 +53,8 @@ struct ConfigurationSampleTests {
     #expect(
       configuration.plugins
         == PluginsConfiguration(
-          folder: folder.path + "/Plugins", auto: false, requiresTests: true, testTimeoutMs: 90_000))
+          folder: folder.path + "/Plugins", auto: false, requiresTests: true, testTimeoutMs: 90_000,
+          lint: .warn))
     #expect(configuration.limits.connections == 1000 && configuration.limits.isConnectionsExplicit)
     #expect(configuration.limits.requestBody == 11 << 20 && configuration.limits.responseBody == 33 << 20)
     #expect(configuration.limits.headerList == 16 << 10 && configuration.limits.streamBuffer == 32 << 10)
@@ -74,7 +75,7 @@ struct ConfigurationSampleTests {
     #expect(configuration.policies.map(\.name) == ["api-keys", "house-style"])
     let filter = configuration.policies[1]
     #expect(filter.policy == "word-filter" && filter.share == "words" && filter.failure == ["on_segment": .skip])
-    #expect(filter.line == 40 && filter.column == 5)
+    #expect(filter.line == 41 && filter.column == 5)
     #expect(filter.when?.globs[.tenant]?.map(\.pattern) == ["acme", "initech"])
     #expect(filter.when?.not?.headers["x-raw"]?.map(\.pattern) == ["1"])
     guard case .string("color")? = filter.config["words"]?["colour"]?.value else {

@@ -39,6 +39,7 @@ enum SampleConfiguration {
     plugins:
       folder: ../Plugins
       auto: false
+      lint: warn
       require_tests: true
       test_timeout: 90s
     policies:

@@ -46,6 +46,30 @@ import TideDialects
     #expect((name == "error" || name == "odd" || name == "pattern") || figures.aborts == 3)
   }
 
+  /// What a hook returned is wrong where it ends; where it begins is said, and what it may return.
+  @Test func aWrongResultNamesTheHooksLineAndWhatIsRight() throws {
+    let fixture = try PolicyFixture([
+      ("p", "-- A policy.\nreturn {\n  on_request = function(ctx)\n    local n = 413\n    return n\n  end,\n}")
+    ])
+    #expect(fixture.run().runRequest() == .deny(.policyFailed))
+    let line = try #require(fixture.services.log.first)
+    #expect(
+      line.message.hasSuffix("p.lua:3: on_request returned a number; it may return nil, tide.deny, tide.respond"),
+      "\(line.message)")
+    #expect(line.fields.contains { $0.name == "at" && $0.value.hasSuffix("p.lua:3") })
+  }
+
+  @Test func aBudgetsEndSaysWhatAllowsMore() throws {
+    let fixture = try PolicyFixture([
+      ("p", "return { budgets = { on_request = { cpu = '3ms' } }, on_request = function() while true do end end }")
+    ])
+    #expect(fixture.run().runRequest() == .deny(.policyFailed))
+    let said = try #require(fixture.services.log.first).message
+    #expect(
+      said.hasSuffix("p.lua:1: time budget exceeded (3 ms; budgets = { on_request = { cpu = ... } } allows more)"),
+      "\(said)")
+  }
+
   @Test(arguments: hostile)
   func laneHooksCut(_ name: String, _ code: String) throws {
     let fixture = try PolicyFixture([("p", "return { on_token = function(s, t) if t == 'now' then \(code) end end }")])

@@ -44,6 +44,14 @@ import TideCore
       "return { filters = { tide.filter.block { patterns = { 'a' }, on_match = function() return tide.deny(400) end } } }",
       "filters cannot return tide.deny"
     ),
+    ("return { on_request = function() local no = tide.deny no(400) end }", "tide.deny does nothing by itself"),
+    // Results.
+    ("return { on_request = function()\nreturn 413 end }", "p/policy.lua:2: error: on_request cannot return a number"),
+    ("return { on_request = function() return { status = 413 } end }", "it returns nil, tide.deny, tide.respond"),
+    ("return { on_request = function() return true end }", "cannot return a boolean [result]"),
+    ("return { on_auth = function() if x then return 'no' end end }", "cannot return a string"),
+    ("return { segment = { unit = 'word' }, on_segment = function() return false end }", "tide.cut"),
+    ("local function f() return 1 end return { on_request = function() return f() end }", "cannot return a number"),
     // Fields.
     ("return { on_auth = function(ctx) return ctx.model end }", "not known yet in on_auth"),
     ("return { on_request = function(c) local p = c.prompt return p.sytem end }", "did you mean ctx.prompt.system?"),
@@ -122,6 +130,10 @@ import TideCore
     "return { on_request = function(ctx) tide.all { function() return tide.http { url = 'x' } end } end }",
     "local M = {} local function log(ctx) ctx:log('info', ctx.usage and 'x') end M.on_log = log return M",
     "local _ENV = { x = 1 } y = x return {}",
+    "local function bad(c) return false end return { on_request = function(c) return bad(c) and tide.deny(400) or nil end }",
+    "return { on_route = function() return { { model = 'x' } } end, on_lane = function() return {} end, on_log = function() return 1 end }",
+    "return { on_token = function() return '' end, on_lane_end = function() return 'x' end, timers = { t = { every = '1s', run = function() return 1 end } } }",
+    "return { on_request = function(c) local ok = tide.once('k', 1, function() return true end) return nil end }",
     "return { on_request = function(ctx) count = 1 -- tide: allow global\nend }",
     "local f f = function(n) return n == 0 and tide.deny(400) or f(n - 1) end return { on_request = function() return f(3) end }",
     "local function f(c, n) if n > 0 then return f(c, n - 1) end return c.model end return { on_log = function(ctx) f(ctx, 9) end }",
@@ -173,6 +185,72 @@ import TideCore
         == PolicyAbilities(
           writes: ["ctx.params.temperature", "ctx.prompt.each_text", "ctx.prompt.mask"], filters: ["restore"],
           hosts: ["api.example.com"], urlKeys: ["hook", "list[]", "more.url"], clusters: ["config.cluster", "judges"]))
+  }
+
+  /// What an author may write to keep a gateway busy: each is looked through, or given up, in a moment.
+  @Test(arguments: [
+    ("chains", "return { on_log = function(ctx) return tide", ".a", " end }"),
+    ("globals", "return { on_log = function() local x = 1 ", " q#()", " end }"),
+    ("fields", "return { on_log = function(ctx) ", "ctx.q#()", " end }"),
+    ("locals", "local x ", "do local q# = y end ", " return {}"),
+    ("clusters", "return { on_log = function() ", "tide.http{cluster='#'}", " end }"),
+    ("allowances", "return {}", " -- tide: allow q#\n", ""),
+    ("hooks", "local function f() end return { ", "on_log=f,", " }"),
+    ("long names", "return { on_log = function(ctx) return ctx.", "aaaaaaaa", " end }"),
+    ("operators", "return { on_log = function(ctx) return ctx.id", "..ctx.id", " end }"),
+    ("calls", "return { on_log = function(ctx) return ctx", "()", " end }"),
+    ("blocks", "", "do ", ""), ("parentheses", "return ", "(", ""), ("tables", "return ", "{", ""),
+  ])
+  func hostileSourcesAreSoonDoneWith(_ name: String, _ head: String, _ part: String, _ tail: String) throws {
+    var text = head
+    var number = 0
+    while text.utf8.count < 200_000 {
+      text += String(part.prefix { $0 != "#" })
+      if part.contains("#") { text += "\(number)" + part.drop { $0 != "#" }.dropFirst() }
+      number += 1
+    }
+    text += tail
+    var schema = PolicySchema()
+    schema.members = (0..<2_000).map { PolicySchema.Member("key\($0)", SchemaField(.string)) }
+    let manifest = PolicyManifest(
+      name: "p", version: "", auto: false, schema: schema, channels: .text, segment: nil, budgets: HookBudgets(),
+      failure: [:], hooks: [])
+    let source = PolicySource(name: "p", path: "p.lua", text: Array(text.utf8))
+    let lint = PolicyLint(source, manifest, services: FixtureServices().services)
+    #expect(lint.problems.count <= 101)
+  }
+
+  @Test func aLookThroughThatFailsIsNoError() {
+    let deep = "return { on_log = function() local x = " + String(repeating: "(", count: 1_000) + " end }"
+    let source = PolicySource(name: "p", path: "p.lua", text: Array(deep.utf8))
+    let manifest = PolicyManifest(
+      name: "p", version: "", auto: false, schema: PolicySchema(), channels: .text, segment: nil,
+      budgets: HookBudgets(), failure: [:], hooks: [])
+    let problems = PolicyLint(source, manifest, services: FixtureServices().services).problems
+    #expect(problems.map(\.severity) == [.warning])
+    #expect(findings("return {} -- tide: allow globl").first?.hasPrefix("p/policy.lua:1: warning: ") == true)
+  }
+
+  /// Cut short anywhere, or with any byte damaged, a source is looked through or given up: nothing traps.
+  @Test func damagedSourcesAreLookedThrough() throws {
+    let text = try PolicyFolder.read(shippedFolder + "/pii-roundtrip.lua")
+    let manifest = PolicyManifest(
+      name: "p", version: "", auto: false, schema: PolicySchema(), channels: .text, segment: nil,
+      budgets: HookBudgets(), failure: [:], hooks: [])
+    func look(_ text: [UInt8]) {
+      guard let tree = try? SyntaxParser.parse(text) else { return }
+      var hooks = HookLint(tree: tree, manifest: manifest)
+      hooks.run(PolicyParts(tree))
+      _ = NameLint.freeNames(tree)
+    }
+    for end in stride(from: 0, to: text.count, by: 3) { look(Array(text[..<end])) }
+    var state: UInt64 = 7
+    for place in stride(from: 0, to: text.count, by: 2) {
+      var damaged = text
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      damaged[place] = UInt8(truncatingIfNeeded: state >> 56)
+      look(damaged)
+    }
   }
 
   /// Helpers that call helpers, each twice, in ways that differ: followed, but not for ever.

@@ -75,8 +75,52 @@ import TideCore
     #expect(found.contains { $0.contains(name) && $0.contains("not supported yet by this version") }, "\(found)")
   }
 
+  private static let timed =
+    "return { schema = { wait = { type = 'duration', default = 250 }, to = { type = 'url' } }, on_log = function(_, cfg) print(cfg.wait) end }"
+
+  /// What people write in a file needs its unit; Lua's numbers are milliseconds.
+  @Test func numbersWithoutAUnitAreNoDurationsInAFile() throws {
+    func told(_ key: String, _ value: ConfigNode.Value, line: Int = 3) -> [String] {
+      messages(Self.timed, config: ConfigNode(.map([.init(key: key, value: ConfigNode(value, line: line, column: 1))])))
+    }
+    #expect(told("wait", .integer(5)).first?.hasSuffix("config.wait: 5 has no unit (write 5ms or 5s)") == true)
+    #expect(told("wait", .string("5")).first?.hasSuffix("config.wait: 5 has no unit (write 5ms or 5s)") == true)
+    #expect(told("wait", .integer(0)).isEmpty && told("wait", .string("5s")).isEmpty)
+    #expect(told("wait", .integer(5), line: 0).isEmpty)
+    #expect(messages(Self.timed).isEmpty)
+    #expect(
+      told("to", .string("127.0.0.1:9191")).first?
+        .hasSuffix("must be an http or https URL, not \"127.0.0.1:9191\" (write http://127.0.0.1:9191)") == true)
+    #expect(told("to", .string("ftp://x/")).first?.hasSuffix("not \"ftp://x/\"") == true)
+    #expect(told("to", .string("me:word@host:1")).first?.contains("word") == false)
+  }
+
   @Test func namesInCommentsAndStringsDoNotCount() {
     #expect(messages("-- tide.http\n--[[ tide.tool ]] local s = 'tide.sleep' .. [[tide.re]]\nreturn {}").isEmpty)
+  }
+
+  @Test(arguments: [
+    ("-- A policy.\nreturn {\n  version = '1',\n  on_segmnt = function() end,\n}", 4, "did you mean on_segment?"),
+    (
+      "-- A policy.\nreturn {\n  segment = {\n    unit = 'sentense' },\n  on_segment = function() end,\n}", 3,
+      "segment.unit must be"
+    ),
+    (
+      "return {\n  schema = {\n    fine = { type = 'string' },\n    service = { type = 'uri' },\n  },\n}", 4,
+      "schema.service: unknown type uri"
+    ),
+    (
+      "local M = { version = '1' }\nM.schema = {\n  a = { type = 'array',\n    items = { type = 'strin' } } }\nreturn M",
+      4,
+      "schema.a.items: unknown type strin"
+    ),
+    ("return {\n  failure = { on_request = 'pass' },\n}", 2, "must be deny, cut or skip"),
+    ("return {\n\n  budgets = { memory = '1TB' },\n}", 3, "budgets.memory"),
+    ("local t = {}\nt['on_' .. 'x'] = 1\nreturn t", 1, "unknown key on_x"),
+  ])
+  func mistakesInTheTableStandOnTheirLine(_ text: String, _ line: Int, _ message: String) {
+    let found = PolicyFixture.problems(text)
+    #expect(found.contains { $0.line == line && $0.message.contains(message) }, "\(found)")
   }
 
   @Test func syntaxErrorsNameFileAndLine() {

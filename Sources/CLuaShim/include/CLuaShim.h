@@ -225,6 +225,8 @@ void tide_cancel(tide_machine *machine, uint64_t token);
 /// Holds the one value in the arguments; `*reference` below 0 takes a new slot, else that slot is set again.
 int32_t tide_reference_set(tide_machine *machine, int32_t *reference);
 void tide_reference_release(tide_machine *machine, int32_t reference);
+/// Where a held function of `file` begins; 0 for one of another file. Between calls only.
+int32_t tide_function_line(tide_machine *machine, int32_t reference, const char *file);
 /// Reads a held value into the result buffer.
 int32_t tide_reference_get(tide_machine *machine, int32_t reference, uint32_t flags);
 /// Replaces the held table by a read-only view, all tables below it included.

@@ -57,7 +57,7 @@ extension Exchange {
       context.response = ExchangeContext.Response(status: 200, source: .policy)
       follow(run.runResponseStart(), .answer(policyAnswer))
     case .failed:
-      verdict = "failed"
+      verdict = "error"
       fail(.policyFailed)
     }
   }

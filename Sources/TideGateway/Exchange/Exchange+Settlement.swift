@@ -80,7 +80,8 @@ extension Exchange {
     record.durationMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
     if tokensIn > 0 { record.tokensIn = tokensIn }
     if tokensOut > 0 { record.tokensOut = tokensOut }
-    record.verdict = verdict.isEmpty ? nil : verdict
+    record.policy = context.decision?.binding
+    record.verdict = context.decision?.verdict.rawValue ?? (verdict.isEmpty ? nil : verdict)
     record.keyID = context.auth?.keyID
     record.tenant = context.auth?.tenant
     record.clientAddress = context.client.ip

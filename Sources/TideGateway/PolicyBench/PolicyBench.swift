@@ -65,6 +65,17 @@ public struct PolicyBench {
     return prices
   }
 
+  /// - Throws: the first of the names that no policy of the folder has.
+  public func check(_ names: [String]) throws(Diagnostic) {
+    let known = folder.sources.map(\.name)
+    for name in names where !known.contains(name) {
+      throw Diagnostic(
+        file: folder.path, message: "there is no policy \(name)",
+        hint: nearestName(to: name, among: known).map { "did you mean \($0)?" }
+          ?? "policies there: " + known.joined(separator: ", "))
+    }
+  }
+
   /// The price of each policy whose test file says how it is bound, or that needs no configuration.
   ///
   /// - Parameters:
@@ -80,7 +91,11 @@ public struct PolicyBench {
         onPrice(.failure(diagnostic))
       } catch {
         let message = (error as? TestProblem)?.message ?? "\(error)"
-        onPrice(.failure(Diagnostic(file: file?.path ?? source.path, message: message)))
+        onPrice(
+          .failure(
+            Diagnostic(
+              file: file?.path ?? source.path, message: message,
+              hint: "how it is bound for this, tide.bench { gateway = { ... } } says in its test file")))
       }
     }
   }

@@ -37,7 +37,7 @@ struct Invariant {
     if chat.leavesAfter != nil || result.client.hasLeft || result.client.wasReset || result.client.record == nil {
       throw TestProblem("invariant: the case must come to its end: this one broke off (\(outcome))")
     }
-    if let breach = reference.breaches.first { throw TestProblem(failure(chat.delivery, breach, nil, nil)) }
+    if let breach = reference.breaches.first { throw failure(chat.delivery, breach, nil) }
     for dialect in options.dialects where chat.choices == 1 || dialect == chat.dialect {
       try check(dialect)
     }
@@ -167,9 +167,9 @@ struct Invariant {
     caseCount += 1
     let client = try result.gateway.replay(result.place, delivery)
     let answer = read(client, delivery)
-    if let breach = answer.breaches.first { throw TestProblem(failure(delivery, breach, client, nil)) }
+    if let breach = answer.breaches.first { throw failure(delivery, breach, client) }
     guard let record = client.record else {
-      throw TestProblem(failure(delivery, "the exchange does not end", client, nil))
+      throw failure(delivery, "the exchange does not end", client)
     }
     let hasBrokenOff = client.hasLeft || answer.error != nil && reference.error == nil
     if hasBrokenOff, delivery.breaksAfter != nil || delivery.leavesAfter != nil {
@@ -177,14 +177,13 @@ struct Invariant {
     } else if client.wasReset {
       // A body that is not streamed has no other way to say that it is not whole.
       guard delivery.breaksAfter != nil else {
-        throw TestProblem(failure(delivery, "the gateway reset the client's stream", client, nil))
+        throw failure(delivery, "the gateway reset the client's stream", client)
       }
     } else {
       try checkWhole(answer, delivery, client)
       if record.outcome != outcome {
-        throw TestProblem(
-          failure(delivery, LuaDifference.between(.text(record.outcome), .text(outcome), path: "outcome")!, client, nil)
-        )
+        throw failure(
+          delivery, LuaDifference.between(.text(record.outcome), .text(outcome), path: "outcome")!, client)
       }
     }
   }
@@ -206,20 +205,19 @@ struct Invariant {
       let came = Array(choice.text.utf8)
       let whole = Array(reference.text.utf8)
       guard !whole.starts(with: came) else { continue }
-      throw TestProblem(
-        failure(
-          delivery,
-          "what came before the end is no beginning of the whole answer:\n  "
-            + LuaDifference.strings(came, whole), client, nil))
+      throw failure(
+        delivery,
+        "what came before the end is no beginning of the whole answer:\n  "
+          + LuaDifference.strings(came, whole), client)
     }
   }
 
   private func checkWhole(
     _ answer: ReceivedAnswer, _ delivery: Delivery, _ client: RehearsalClient
   ) throws(TestProblem) {
-    func differ(_ came: LuaValue, _ expected: LuaValue, _ path: String, at offset: Int? = nil) throws(TestProblem) {
+    func differ(_ came: LuaValue, _ expected: LuaValue, _ path: String) throws(TestProblem) {
       guard let difference = LuaDifference.between(came, expected, path: path) else { return }
-      throw TestProblem(failure(delivery, difference, client, offset))
+      throw failure(delivery, difference, client)
     }
     try differ(.integer(Int64(client.status)), .integer(Int64(result.client.status)), "status")
     try differ(.text(answer.error?.message ?? ""), .text(reference.error?.message ?? ""), "error.message")
@@ -250,17 +248,15 @@ struct Invariant {
 
   // MARK: Words
 
-  private func failure(_ delivery: Delivery, _ what: String, _ client: RehearsalClient?, _ offset: Int?) -> String {
+  private func failure(_ delivery: Delivery, _ what: String, _ client: RehearsalClient?) -> TestProblem {
     var text = "the answer depends on how it travels\n  \(what)\n  way: \(delivery)"
     if let cut = cut(delivery) { text += "\n  cut: \(cut)" }
-    text += "\n  upstream sent:" + Self.indented(sent(delivery))
+    var evidence = CaseEvidence(passages: [CaseEvidence.Passage("upstream sent", sent(delivery))])
     if let client {
-      text += "\n  client received (\(client.status)):" + Self.indented(client.received)
-      for entry in result.gateway.replayLog(of: client.exchangeID) {
-        text += "\n  logged (\(entry.level.rawValue)): \(entry.message)"
-      }
+      evidence.passages.append(CaseEvidence.Passage("client received (\(client.status))", client.received))
+      evidence.log = result.gateway.replayLog(of: client.exchangeID)
     }
-    return text
+    return TestProblem(text, evidence)
   }
 
   private func sent(_ delivery: Delivery) -> [UInt8] {
@@ -284,18 +280,5 @@ struct Invariant {
         "...\(LuaDifference.quoted(bytes[..<offset].suffix(60)))|\(LuaDifference.quoted(bytes[offset...].prefix(60)))..."
     default: return nil
     }
-  }
-
-  /// A transcript, line by line; a long one without its middle.
-  private static func indented(_ bytes: [UInt8]) -> String {
-    let text = String(decoding: bytes, as: UTF8.self).replacing("\r\n", with: "\n").replacing("\r", with: "\n")
-    var lines = text.split(separator: "\n").map { line in
-      line.utf8.count > 240 ? String(line.prefix(240)) + "..." : String(line)
-    }
-    if lines.count > 24 {
-      let left = lines.count - 20
-      lines = lines.prefix(10) + ["... \(left) lines ..."] + lines.suffix(10)
-    }
-    return lines.map { "\n    " + $0 }.joined()
   }
 }

@@ -5,22 +5,20 @@ import TideLua
 struct InvariantOptions {
   /// What a case is run again with.
   enum Aspect: String, CaseIterable {
-    /// The text cut into deltas: one, every single cut, one a byte, at random.
-    case deltas
-    /// The answer cut into reads: every single cut, one a byte, at random.
-    case reads
-    /// CR LF and CR.
-    case lines
-    /// Not streamed when the case is, and the other way round.
-    case whole
-    /// `n = 2`.
-    case choices
-    /// Deltas of tool calls between those of the text.
-    case tools
-    /// The upstream breaks after each event.
-    case breaks
-    /// The client leaves after each event.
-    case leaves
+    case deltas, reads, lines, whole, choices, tools, breaks, leaves
+
+    var doc: String {
+      switch self {
+      case .deltas: "The text cut into deltas: one, at every place, one a byte, at random."
+      case .reads: "The answer cut into reads: at every place, one a byte, at random."
+      case .lines: "Lines that end in CR LF and in CR."
+      case .whole: "Not streamed when the case is, and the other way round."
+      case .choices: "Two choices (`n = 2`)."
+      case .tools: "Deltas of tool calls between those of the text."
+      case .breaks: "The upstream breaks off after each event."
+      case .leaves: "The client leaves after each event."
+      }
+    }
   }
 
   private static let keys = ["only", "except", "dialects", "seed", "random"]
@@ -44,6 +42,18 @@ struct InvariantOptions {
     }
     if let seed = try table.integer("seed") { self.seed = UInt64(bitPattern: Int64(seed)) }
     if let count = try table.integer("random") { randomCount = max(0, min(count, 10_000)) }
+  }
+
+  /// For the reference.
+  static var markdown: String {
+    var lines = [
+      "### `t.invariant(r, { ... })` in tests", "",
+      "Runs the case of `r` again in each of these ways, in each dialect. `only` and `except` take a list of them; `dialects` takes",
+      "\(Dialect.allCases.map { "`\($0.name)`" }.joined(separator: ", ")); `random` is how many random cuttings of each kind are tried (8), and `seed` where",
+      "their numbers begin.", "", "| Way | |", "|---|---|",
+    ]
+    lines += Aspect.allCases.map { "| `\($0.rawValue)` | \($0.doc) |" }
+    return lines.joined(separator: "\n") + "\n"
   }
 
   private static func aspects(_ names: [String]) throws(TestProblem) -> [Aspect] {

@@ -56,7 +56,9 @@ final class PolicyTestHost: LuaHost {
   /// The file's `tide.bench`.
   private(set) var bench: LuaValue?
   /// The last message that was raised, whole: the machine keeps only the beginning of a long one.
-  var raised = ""
+  private(set) var raised = ""
+  /// What came along with it.
+  private(set) var evidence: CaseEvidence?
   /// Left behind by the function that suspended a test.
   var operation: Operation?
   private var gateways = LuaHandleTable<TestGateway>(kind: Kind.gateway.rawValue)
@@ -89,6 +91,12 @@ final class PolicyTestHost: LuaHost {
     operation = nil
   }
 
+  /// Keeps what is about to be raised in the test.
+  func keep(_ problem: TestProblem) {
+    raised = problem.message
+    evidence = problem.evidence
+  }
+
   func takePrinted() -> [String] {
     defer { printed = [] }
     return printed
@@ -104,7 +112,7 @@ final class PolicyTestHost: LuaHost {
     do throws(TestProblem) {
       return try run(function, arguments)
     } catch {
-      raised = error.message
+      keep(error)
       return .raise(error.message)
     }
   }

@@ -25,7 +25,9 @@ public enum PolicyTestJUnit {
       }
       let first = failure.message.split(separator: "\n").first.map(String.init) ?? ""
       text += ">\n      <failure message=\"\(escaped(first))\">"
-      text += escaped("\(failure.file):\(failure.line): \(failure.message)") + "</failure>\n    </testcase>\n"
+      let more = failure.evidence.logLines(isWhole: false) + failure.evidence.transcript(isWhole: false)
+      let lines = ["\(failure.file):\(failure.line): \(failure.message)"] + more.map { "  " + $0 }
+      text += escaped(lines.joined(separator: "\n")) + "</failure>\n    </testcase>\n"
     }
     return text + "  </testsuite>\n"
   }

@@ -8,6 +8,7 @@ public struct PolicyTestReport: Sendable {
     public var message: String
     /// Innermost first.
     public var traceback: String
+    var evidence = CaseEvidence()
   }
 
   public struct Test: Sendable {

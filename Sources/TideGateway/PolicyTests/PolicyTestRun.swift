@@ -36,13 +36,17 @@ final class PolicyTestRun {
     self.deadline = deadline
   }
 
-  /// - Returns: what it failed with; nil when it passed.
-  func run(_ function: LuaFunction) -> LuaFailure? {
+  /// - Returns: what it failed with, and what is known of the case; nil when it passed.
+  func run(_ function: LuaFunction) -> (failure: LuaFailure, evidence: CaseEvidence)? {
     defer { host.testEnds() }
     guard var failure = finish([{ [self] in start(helpers.run, function, nil) }])[0] else { return nil }
-    if host.raised.hasPrefix(failure.message) { failure.message = host.raised }
+    var evidence: CaseEvidence?
+    if host.raised.hasPrefix(failure.message) {
+      failure.message = host.raised
+      evidence = host.evidence
+    }
     if failure.kind == .timeAbort, deadline.hasPassed { failure.message = deadline.problem.message }
-    return failure
+    return (failure, evidence ?? CaseEvidence(log: services.log))
   }
 
   private func start(_ run: LuaFunction, _ function: LuaFunction, _ index: Int?) -> LuaOutcome {
@@ -103,7 +107,7 @@ final class PolicyTestRun {
       problem = "a policy called \(call.method) \(call.url), which nothing in 'http' answers"
     }
     if let problem {
-      host.raised = problem
+      host.keep(TestProblem(problem))
       return machine.resume(one.token, raising: problem, budgetNs: deadline.callNs)
     }
     let result = TestResult(one.gateway, one.chat, one.place, one.client)
@@ -167,7 +171,7 @@ final class PolicyTestRun {
           let value = try perform(operation)
           outcome = machine.resume(token, arguments: [value], budgetNs: deadline.callNs)
         } catch {
-          host.raised = error.message
+          host.keep(error)
           outcome = machine.resume(token, raising: error.message, budgetNs: deadline.callNs)
         }
       }

@@ -1,7 +1,9 @@
 /// A run of tests for people to read.
 public enum PolicyTestText {
-  /// A line a test, and below it what failed.
-  public static func lines(of file: PolicyTestReport.File) -> [String] {
+  /// A line a test, and below it what failed: the assertion, what policies logged, what travelled.
+  ///
+  /// - Parameter isVerbose: all that was logged and all that travelled, instead of the errors and a dozen lines.
+  public static func lines(of file: PolicyTestReport.File, isVerbose: Bool = false) -> [String] {
     var lines = [file.path]
     if let problem = file.problem { lines += ["  FAIL  \(problem)"] }
     for test in file.tests {
@@ -15,6 +17,9 @@ public enum PolicyTestText {
       for frame in failure.traceback.split(separator: "\n").dropFirst() where !frame.hasPrefix("tide.t:") {
         lines.append("        called at \(frame)")
       }
+      let evidence = failure.evidence
+      let more = evidence.logLines(isWhole: isVerbose) + evidence.transcript(isWhole: isVerbose)
+      lines += more.map { "          " + $0.replacing("\n", with: "\n          ") }
     }
     return lines
   }

@@ -86,15 +86,16 @@ public struct PolicyTests {
       let run = PolicyTestRun(
         machine: machine, host: host, helpers: loaded.helpers, folder: folder, file: file.path, seed: options.seed,
         surroundings: surroundings, deadline: options.deadline)
-      let failure = run.run(declared.function)
+      let failed = run.run(declared.function)
       machine.collect()
       result.tests.append(
         PolicyTestReport.Test(
           name: declared.name, milliseconds: Double(MonotonicTime.now().nanoseconds(since: began)) / 1e6,
           caseCount: run.caseCount,
-          failure: failure.map {
+          failure: failed.map { failure, evidence in
             PolicyTestReport.Failure(
-              file: $0.file.isEmpty ? file.path : $0.file, line: $0.line, message: $0.message, traceback: $0.traceback)
+              file: failure.file.isEmpty ? file.path : failure.file, line: failure.line, message: failure.message,
+              traceback: failure.traceback, evidence: evidence)
           }, output: host.takePrinted()))
     }
     return result

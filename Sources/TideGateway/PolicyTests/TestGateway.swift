@@ -44,6 +44,9 @@ final class TestGateway {
     self.surroundings = surroundings
     self.seed = seed
     self.number = number
+    if value["use"] != nil {
+      throw TestProblem("gateway: bindings stand in a list, each in braces of its own: t.gateway { { use = ... } }")
+    }
     let table = try TestTable(value, "gateway", allowed: Self.keys)
     var folder = folder
     var bindings: [ConfigNode] = []

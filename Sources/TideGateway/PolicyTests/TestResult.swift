@@ -7,7 +7,7 @@ import TidePolicy
 final class TestResult {
   enum Field: String, CaseIterable {
     case status, headers, text, texts, reasoning, refusal, json, body, error, usage, finish, sent, attempts, logs,
-      outcome
+      metrics, outcome
     case toolCalls = "tool_calls"
     case httpCalls = "http_calls"
   }
@@ -18,7 +18,9 @@ final class TestResult {
   let place: Int
   let client: RehearsalClient
   let answer: ReceivedAnswer
-  private let log: [PolicyLogEntry]
+  let log: [PolicyLogEntry]
+  /// Of the whole gateway, as they stood when the chat had ended.
+  private let metrics: [String: Double]
 
   init(_ gateway: TestGateway, _ chat: ChatCase, _ place: Int, _ client: RehearsalClient) {
     self.gateway = gateway
@@ -27,6 +29,7 @@ final class TestResult {
     self.client = client
     answer = client.answer(chat.dialect)
     log = gateway.live.services.log(of: client.exchangeID)
+    metrics = gateway.live.metrics
   }
 
   func value(_ field: Field) -> LuaValue {
@@ -45,6 +48,7 @@ final class TestResult {
     case .sent: client.attempts.last { $0.head != nil }.map { SentRequest($0).value.luaValue } ?? .nilValue
     case .attempts: .array(client.attempts.map(Self.value))
     case .logs: .array(log.map(Self.value))
+    case .metrics: .map(metrics.map { (.text($0.key), .number($0.value)) })
     case .outcome: .text(client.record?.outcome ?? "none")
     case .toolCalls: .array(answer.choices[0].toolCalls.map(Self.value))
     case .httpCalls:

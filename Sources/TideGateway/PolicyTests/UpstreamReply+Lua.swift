@@ -34,7 +34,10 @@ extension UpstreamReply {
       guard let ms = TestTable.milliseconds(wait), ms >= 0 else { throw table.problem("wait", "a time such as '2s'") }
       waitMs = ms
     }
-    if let json = table["json"] { body = Array(PolicyValue(json).json(emptyIsMap: true).utf8) }
+    if let json = table["json"] {
+      body = Array(PolicyValue(json).json(emptyIsMap: true).utf8)
+      if !headers.contains(where: { $0.0 == "content-type" }) { headers.append(("content-type", "application/json")) }
+    }
   }
 
   private mutating func readStatus(_ table: TestTable, _ what: String) throws(TestProblem) {

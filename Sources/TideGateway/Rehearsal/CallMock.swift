@@ -10,6 +10,7 @@ struct CallMock {
     guard method == nil || method == call.method, url == call.url else { return nil }
     var reply = reply(call)
     if reply.body == nil { reply.body = reply.text }
+    reply.isUntyped = true
     return (reply.status, UpstreamTranscript.play(reply, Delivery(isStreamed: false), model: ""))
   }
 }

@@ -77,6 +77,24 @@ final class RehearsalGateway {
       policies: try PolicyWorker(blueprint: generation.policies, stores: store, workerIndex: 0, seed: seed))
   }
 
+  /// What policies have counted so far, over all bindings: by name the sum, and by name and labels, as `refused{reason="size"}`.
+  var metrics: [String: Double] {
+    var values: [String: Double] = [:]
+    for series in store.metrics.series {
+      let figures: [(suffix: String, value: Double)] =
+        switch series.figure {
+        case .counter(let sum): [("", sum)]
+        case .distribution(let one): [("_sum", one.sum), ("_count", Double(one.count))]
+        }
+      let labels = series.labels.map { "\($0.name)=\"\($0.value)\"" }.joined(separator: ",")
+      for (suffix, value) in figures {
+        values[series.name + suffix, default: 0] += value
+        if !labels.isEmpty { values["\(series.name)\(suffix){\(labels)}", default: 0] += value }
+      }
+    }
+    return values
+  }
+
   private var clock: RehearsalClock { services.clock }
 
   // MARK: Exchanges

@@ -46,6 +46,8 @@ struct UpstreamReply {
   var waitMs = 0
   /// Of a status from 400 on.
   var error = (message: "The upstream refuses.", type: "", code: "")
+  /// Nothing says of what type the body is, unless `headers` does.
+  var isUntyped = false
   /// The body as it is, in place of all else.
   var body: [UInt8]?
 

@@ -52,7 +52,7 @@ struct UpstreamTranscript {
     }
     var headers = HeaderList(reply.headers)
     let streams = delivery.isStreamed && reply.status < 400 && reply.body == nil
-    if !headers.contains("content-type") {
+    if !reply.isUntyped, !headers.contains("content-type") {
       headers.set("content-type", streams ? "text/event-stream" : "application/json")
     }
     guard streams else {

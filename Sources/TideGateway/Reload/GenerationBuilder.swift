@@ -42,6 +42,7 @@ final class GenerationBuilder {
     var loaded: LoadedConfiguration
     var testCount: Int?
 
+    /// What the operator should know of it, though it may serve.
     var warnings: [Diagnostic] { loaded.warnings + generation.policies.warnings }
   }
 
@@ -145,7 +146,8 @@ final class GenerationBuilder {
       routeBindings: Dictionary(routes.map { ($0.name, $0.policies) }, uniquingKeysWith: { first, _ in first }),
       without: Dictionary(routes.map { ($0.name, Set($0.without)) }, uniquingKeysWith: { first, _ in first }),
       anonymousRoutes: Set(routes.filter(\.anonymous).map(\.name)), auto: configuration.plugins.auto,
-      configDirectory: loaded.directory, services: services, loadFile: PolicyDataFile.load)
+      configDirectory: loaded.directory, lint: configuration.plugins.lint, services: services,
+      loadFile: PolicyDataFile.load)
   }
 
   /// What is wrong with the listeners' certificates, if anything.

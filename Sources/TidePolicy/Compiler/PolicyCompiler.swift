@@ -28,10 +28,11 @@ public struct PolicyCompiler {
   ///   - anonymousRoutes: where a client without an identity may pass.
   ///   - auto: files that say `auto = true` are bound globally, after the listed ones.
   ///   - configDirectory: what relative names of files are relative to.
+  ///   - lint: what comes of mistakes that the sources of what is bound show.
   public static func compile(
     folder: PolicyFolder, bindings: [PolicyBinding], routeBindings: [String: [PolicyBinding]] = [:],
     without: [String: Set<String>] = [:], anonymousRoutes: Set<String> = [], auto: Bool = true,
-    configDirectory: String = "", services: PolicyHostServices, loadFile: @escaping FileLoader
+    configDirectory: String = "", lint: LintMode = .off, services: PolicyHostServices, loadFile: @escaping FileLoader
   ) -> Result<PolicyBlueprint, PolicyLoadFailure> {
     var compiler = PolicyCompiler(services: services, loadFile: loadFile, directory: configDirectory)
     compiler.problems = folder.problems
@@ -55,6 +56,7 @@ public struct PolicyCompiler {
       routes[route] = global.filter { !left.contains(compiler.bound[$0].name) }
     }
     compiler.checkNames(bindings + automatic + routeBindings.values.flatMap(\.self))
+    if compiler.problems.isEmpty, lint != .off { compiler.lookThrough(mayRefuse: lint == .refuse) }
     if compiler.problems.isEmpty { compiler.tryOut() }
     guard compiler.problems.isEmpty else { return .failure(PolicyLoadFailure(compiler.problems)) }
     return .success(compiler.blueprint(folder, global, routes, anonymousRoutes, automatic))
@@ -79,7 +81,11 @@ public struct PolicyCompiler {
           if services.cpuFactor > 1 { manifest.budgets.relaxCPU(by: services.cpuFactor) }
           manifests[source.name] = manifest
         }
-        for problem in reader.problems { problems.append(Diagnostic(file: source.path, line: 1, message: problem)) }
+        guard !reader.problems.isEmpty else { continue }
+        let places = ManifestPlaces(source.text)
+        problems += reader.problems.map {
+          Diagnostic(file: source.path, line: places.line(of: $0.keys), message: $0.message)
+        }
       } catch {
         problems.append(
           Diagnostic(
@@ -175,6 +181,21 @@ public struct PolicyCompiler {
         Diagnostic(
           file: binding.file, line: binding.line, column: binding.column,
           message: "the binding \(binding.name) exists twice", hint: "give one of them a name of its own with as"))
+    }
+  }
+
+  /// Reads the sources of what is bound for mistakes that would show only when a hook runs.
+  private mutating func lookThrough(mayRefuse: Bool) {
+    var seen: Set<String> = []
+    for policy in bound where seen.insert(policy.manifest.name).inserted {
+      for var finding in PolicyLint(policy.source, policy.manifest, services: services).problems {
+        if mayRefuse, finding.severity == .error {
+          problems.append(finding)
+        } else {
+          finding.severity = .warning
+          warnings.append(finding)
+        }
+      }
     }
   }
 

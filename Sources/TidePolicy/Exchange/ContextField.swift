@@ -39,6 +39,9 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     field.entry.path.firstIndex(of: ".").flatMap { named(String(field.entry.path[..<$0])) }
   }
 
+  /// A group that is nil where an exchange has nothing of it, in hooks from which it may be read.
+  var isAbsentAtTimes: Bool { [.auth, .params, .prompt, .response, .usage].contains(self) }
+
   /// The name after the last dot.
   public var name: String {
     let path = entry.path
@@ -88,7 +91,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .clientPort: leaf("client.port", .integer, "its port")
     case .clientTLS: leaf("client.tls", .boolean, "whether the connection is encrypted")
     case .clientProtocol: leaf("client.protocol", .string, "h2, h2c or http/1.1")
-    case .auth: leaf("auth", .object, "what on_auth established", from: .onRequest)
+    case .auth: leaf("auth", .object, "what on_auth established; nil when no policy knew the client", from: .onRequest)
     case .authKeyID: leaf("auth.key_id", .string, "names the key, never the key itself", from: .onRequest)
     case .authTenant: leaf("auth.tenant", .string, "the key's tenant", from: .onRequest)
     case .authUser: leaf("auth.user", .string, "the key's user", from: .onRequest)
@@ -102,7 +105,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .requestCredential:
       leaf("request.credential", .string, "from authorization: Bearer, x-api-key or api-key, in this order")
     case .requestSize: leaf("request.size", .integer, "bytes of the body", from: .onRequest)
-    case .params: leaf("params", .object, "the model's parameters", from: .onRequest)
+    case .params: leaf("params", .object, "the model's parameters; nil when the request is no chat", from: .onRequest)
     case .paramTemperature: parameter("temperature", .number, "")
     case .paramTopP: parameter("top_p", .number, "")
     case .paramMaxTokens: parameter("max_tokens", .integer, "max_completion_tokens where the client used that name")
@@ -112,7 +115,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .paramUser: parameter("user", .string, "the client's own name for its user")
     case .paramFrequencyPenalty: parameter("frequency_penalty", .number, "")
     case .paramPresencePenalty: parameter("presence_penalty", .number, "")
-    case .prompt: leaf("prompt", .object, "what the model is asked", from: .onRequest)
+    case .prompt: leaf("prompt", .object, "what the model is asked; nil when the request is no chat", from: .onRequest)
     case .promptMessages: leaf("prompt.messages", .table, "a list of { role, text }", from: .onRequest)
     case .promptSystem:
       leaf("prompt.system", .string, "the first system message's text", from: .onRequest, writers: HookSet(.onRequest))

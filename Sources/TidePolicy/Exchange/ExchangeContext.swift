@@ -65,6 +65,8 @@ public final class ExchangeContext {
   public var usage: TokenUsage?
   public var usageSource = TokenUsage.Source.upstream
   public var ttftMs: Double?
+  /// The last word of a policy that ended the exchange's way; nil while none did.
+  public internal(set) var decision: PolicyDecision?
   /// What the exchange holds of `tide.limit.concurrent`; its run gives them back.
   var places: [SharedStore.Key] = []
   /// What it has set aside by `tide.limit.tokens`; its run settles them.

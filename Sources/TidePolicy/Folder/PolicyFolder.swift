@@ -21,7 +21,12 @@ public struct PolicyFolder: Sendable {
   public init(path: String) {
     self.path = path
     guard let names = Self.list(path) else {
-      problems = [Diagnostic(file: path, message: "the folder of policies cannot be read: " + Self.lastError())]
+      let isFile = errno == ENOTDIR
+      problems = [
+        Diagnostic(
+          file: path, message: "the folder of policies cannot be read: " + Self.lastError(),
+          hint: isFile ? "this is a file: give the folder that it lies in" : "")
+      ]
       return
     }
     for name in names where !Self.isIgnored(name) {

@@ -61,12 +61,13 @@ extension HookLint {
     if (1...keys.count).contains(where: { derivedKeys.contains(Array(keys.prefix($0))) }) { return .unknown }
     var members = manifest.schema.members
     for (index, key) in keys.enumerated() {
+      steps += members.count / 8
       guard let member = members.first(where: { $0.name == key }) else {
         let prefix = (["cfg"] + keys.prefix(index)).joined(separator: ".")
         let names = members.map(\.name)
         find(
           .config, line, "\(prefix) has no \(key)",
-          nearestName(to: key, among: names).map { "did you mean \(prefix).\($0)?" }
+          nearestName(to: key, among: names.prefix(1_000)).map { "did you mean \(prefix).\($0)?" }
             ?? "add it to schema, or to cfg in on_load")
         return .unknown
       }

@@ -8,6 +8,10 @@ struct HookLint {
   private static let stepsMax = 200_000
   /// Nested statements, expressions and calls within which calls are followed: the stack has an end.
   private static let depthMax = 120
+  /// Mistakes looked into in one source, those that were told before included: each may look for a name near its own.
+  private static let mistakesMax = 1_000
+  /// Names that are listed of each ability.
+  private static let abilityNamesMax = 1_000
 
   let tree: SyntaxTree
   let manifest: PolicyManifest
@@ -24,7 +28,10 @@ struct HookLint {
   /// `on_load` hands `cfg` to code that may add any key.
   private var isConfigOpen = false
   private var isSilent = false
-  private var steps = 0
+  /// What is returned is the hook's result as it is, not an operand of `and` or `or`.
+  private var isPlainResult = true
+  private var mistakes = 0
+  var steps = 0
   private var depth = 0
 
   /// A call that was followed already.
@@ -32,6 +39,7 @@ struct HookLint {
     var function: Int
     var meanings: [LintMeaning]
     var isResult: Bool
+    var isPlainResult: Bool
   }
   private var followed: Set<Followed> = []
 
@@ -55,6 +63,7 @@ struct HookLint {
 
   private mutating func enter(_ value: SyntaxExpression, _ hook: HookName) {
     self.hook = hook
+    isPlainResult = true
     followed = []
     switch (hook, value) {
     case (.timers, .table(let timers)):
@@ -95,12 +104,19 @@ struct HookLint {
 
   // MARK: Findings
 
-  mutating func find(_ rule: LintRule, _ line: Int, _ message: String, _ hint: String) {
-    if !isSilent { findings.insert(LintFinding(line: line, rule: rule, message: message, hint: hint)) }
+  mutating func find(
+    _ rule: LintRule, _ line: Int, _ message: @autoclosure () -> String, _ hint: @autoclosure () -> String
+  ) {
+    guard !isSilent, mistakes < Self.mistakesMax else { return }
+    mistakes += 1
+    findings.insert(LintFinding(line: line, rule: rule, message: message(), hint: hint()))
   }
 
   mutating func note(_ ability: WritableKeyPath<PolicyAbilities, [String]>, _ name: String) {
-    if !abilities[keyPath: ability].contains(name) { abilities[keyPath: ability].append(name) }
+    guard abilities[keyPath: ability].count < Self.abilityNamesMax, !abilities[keyPath: ability].contains(name) else {
+      return
+    }
+    abilities[keyPath: ability].append(name)
   }
 
   var mayAddKeys: Bool { hook == .onLoad }
@@ -110,9 +126,9 @@ struct HookLint {
 
   private mutating func follow(_ function: Int, _ arguments: [LintMeaning], isResult: Bool) {
     guard depth < Self.depthMax, steps < Self.stepsMax else { return }
-    guard followed.insert(Followed(function: function, meanings: arguments, isResult: isResult)).inserted else {
-      return
-    }
+    let call = Followed(
+      function: function, meanings: arguments, isResult: isResult, isPlainResult: isPlainResult)
+    guard followed.insert(call).inserted else { return }
     let parameters = tree.functions[function].parameters
     let before = parameters.map { meanings[$0] }
     for (index, parameter) in parameters.enumerated() {
@@ -140,8 +156,8 @@ struct HookLint {
       switch statement {
       case .local(let variables, let values): declare(variables, values)
       case .assign(let targets, let values): assign(targets, values)
-      case .call(let call): _ = evaluate(call)
-      case .returns(let values): leave(values, isResult: isResult)
+      case .call(let call): drop(call)
+      case .returns(let values, let line): leave(values, line, isResult: isResult)
       case .declare(let target, _, let function):
         _ = evaluate(target, isWritten: true)
         visit(function)
@@ -184,9 +200,21 @@ struct HookLint {
     }
   }
 
-  private mutating func leave(_ values: [SyntaxExpression], isResult: Bool) {
+  /// A call whose result goes nowhere. Where it names the function, `NameLint` has seen it.
+  private mutating func drop(_ call: SyntaxExpression) {
+    guard case .verdict(let function) = evaluate(call), case .chain(.variable(_, let line), _) = call,
+      let name = function.path
+    else { return }
+    find(.unused, line, "\(name) does nothing by itself", "write return \(name)")
+  }
+
+  private mutating func leave(_ values: [SyntaxExpression], _ line: Int, isResult: Bool) {
+    let wasPlain = isPlainResult
+    defer { isPlainResult = wasPlain }
     for (index, value) in values.enumerated() {
       let isFirst = index == 0 && isResult
+      if case .operation = value { isPlainResult = false }
+      if isFirst, isPlainResult, let hook { judge(value, hook, line) }
       if isFirst, hook == .onLane, case .table(let fields) = value { noteState(fields) }
       var operands = [value]
       if case .operation(let list) = value { operands = list }
@@ -205,6 +233,23 @@ struct HookLint {
       .verdict, line, "\(hook.name) cannot return \(name)",
       "\(hook.name) returns \(hook.returns.replacing("`", with: "")); \(name) belongs in "
         + hooks.hooks.map(\.name).joined(separator: ", "))
+  }
+
+  /// A value that stands there as it is.
+  private mutating func judge(_ value: SyntaxExpression, _ hook: HookName, _ line: Int) {
+    let type: String
+    switch value {
+    case .string: type = "string"
+    case .table: type = "table"
+    case .function: type = "function"
+    case .constant(.number): type = "number"
+    case .constant(.boolean): type = "boolean"
+    default: return
+    }
+    guard let legal = hook.resultTypes, !legal.contains(type) else { return }
+    find(
+      .result, line, "\(hook.name) cannot return a \(type)",
+      "it returns \(hook.returns.replacing("`", with: ""))")
   }
 
   private mutating func noteState(_ fields: [SyntaxField]) {
@@ -331,6 +376,8 @@ struct HookLint {
       if isWritten { write(.promptEachText, as: .promptReplace, line) }
       return .unknown
     case .library(let path):
+      // Nothing of the sandbox has so long a name.
+      guard path.utf8.count < 256 else { return .unknown }
       let whole = path + "." + name
       if let function = HostFunction.named(whole) { wait(function, whole, line) }
       return .library(whole)
@@ -347,7 +394,8 @@ struct HookLint {
     guard let hook, function.isWaiting || function.options.contains(.coroutineOnly), !manifest.mayWait(hook) else {
       return
     }
-    let places = HookName.allCases.filter(\.mayWait).map(\.name).joined(separator: ", ")
+    let places =
+      HookName.allCases.filter(\.mayWait).map(\.name).joined(separator: ", ") + ", and for on_segment with wait = true"
     find(
       .wait, line, "\(path) waits, which \(hook.name) cannot",
       hook == .onSegment ? "say segment = { ..., wait = true }" : "it is for \(places)")

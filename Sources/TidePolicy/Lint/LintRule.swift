@@ -22,10 +22,15 @@ public enum LintRule: String, CaseIterable, Sendable {
   case wait
   /// A verdict that the hook may not return.
   case verdict
+  /// A value that the hook may not return, written out.
+  case result
   /// A verdict that nobody returns.
   case unused
   /// A comment that allows what is no rule.
   case allow
+
+  /// Whether what it finds keeps a generation from serving: it raises, or does nothing, where somebody relies on it.
+  var severity: Diagnostic.Severity { self == .allow ? .warning : .error }
 }
 
 /// What a lint found, as it is before comments silence it.
@@ -37,6 +42,6 @@ struct LintFinding: Hashable {
   var hint: String
 
   func diagnostic(file: String) -> Diagnostic {
-    Diagnostic(file: file, line: line, message: "\(message) [\(rule.rawValue)]", hint: hint)
+    Diagnostic(rule.severity, file: file, line: line, message: "\(message) [\(rule.rawValue)]", hint: hint)
   }
 }

@@ -4,9 +4,12 @@ import TideCore
 struct NameLint {
   /// More help nobody, and each looks for a name near its own.
   private static let findingsMax = 100
+  /// Names of the source that another may have been meant for.
+  private static let candidatesMax = 1_000
 
   private let tree: SyntaxTree
   private let names: SandboxNames
+  private let candidates: [String]
   private(set) var findings: [LintFinding] = []
   /// Where globals are written: each is one finding, not two.
   private var written: Set<Place> = []
@@ -37,6 +40,7 @@ struct NameLint {
   private init(tree: SyntaxTree, names: SandboxNames) {
     self.tree = tree
     self.names = names
+    candidates = Array(Set(tree.variables.map(\.name)).sorted().prefix(Self.candidatesMax))
   }
 
   private mutating func run() {
@@ -59,7 +63,7 @@ struct NameLint {
   }
 
   private mutating func write(_ target: SyntaxExpression) {
-    guard case .global(let name, let line) = target, name != "_ENV" else { return }
+    guard case .global(let name, let line) = target, name != "_ENV", findings.count < Self.findingsMax else { return }
     written.insert(Place(name: name, line: line))
     findings.append(
       LintFinding(
@@ -71,7 +75,7 @@ struct NameLint {
     guard findings.count < Self.findingsMax, name != "_ENV", names[name] == nil,
       !written.contains(Place(name: name, line: line))
     else { return }
-    let near = nearestName(to: name, among: Set(tree.variables.map(\.name)).sorted())
+    let near = nearestName(to: name, among: candidates)
     findings.append(
       LintFinding(
         line: line, rule: .global, message: "there is nothing named \(name) here: it raises",
@@ -105,7 +109,8 @@ struct NameLint {
 
   /// A call whose result goes nowhere.
   private mutating func statement(_ call: SyntaxExpression) {
-    guard case .chain(.global(let library, _), let suffixes) = call, suffixes.count == 2,
+    guard findings.count < Self.findingsMax,
+      case .chain(.global(let library, _), let suffixes) = call, suffixes.count == 2,
       case .member(let name, let line) = suffixes[0], case .call = suffixes[1],
       let function = HostFunction.named("\(library).\(name)"), function.resultHooks != nil
     else { return }

@@ -3,6 +3,9 @@ import TideLua
 
 /// Reads a policy's source for mistakes that would show only when a hook runs.
 struct PolicyLint {
+  /// Findings told of one file: more help nobody.
+  private static let findingsMax = 100
+
   private(set) var problems: [Diagnostic] = []
   private(set) var abilities = PolicyAbilities()
 
@@ -35,7 +38,8 @@ struct PolicyLint {
     do throws(SyntaxProblem) {
       tree = try SyntaxParser.parse(text)
     } catch {
-      problems.append(Diagnostic(file: file, line: error.line, message: "cannot be looked through: \(error.message)"))
+      problems.append(
+        Diagnostic(.warning, file: file, line: error.line, message: "cannot be looked through: \(error.message)"))
       return
     }
     do throws(LuaFailure) {
@@ -43,19 +47,20 @@ struct PolicyLint {
         try SandboxNames(NameLint.freeNames(tree), on: machine)
       }
     } catch {
-      problems.append(Diagnostic(file: file, message: "cannot be looked through: \(error.description)"))
+      problems.append(Diagnostic(.warning, file: file, message: "cannot be looked through: \(error.description)"))
       return
     }
     let found = Set(NameLint.findings(tree, names) + more(tree) + Self.unknownAllowances(tree))
     let told = found.filter { !(tree.allowances[$0.line] ?? []).contains($0.rule.rawValue) }
-    problems += told.sorted { ($0.line, $0.message) < ($1.line, $1.message) }.map { $0.diagnostic(file: file) }
+    let sorted = told.sorted { ($0.line, $0.message) < ($1.line, $1.message) }
+    problems += sorted.prefix(Self.findingsMax).map { $0.diagnostic(file: file) }
   }
 
   /// A comment that allows what is no rule silences nothing, which its author should know.
   private static func unknownAllowances(_ tree: SyntaxTree) -> [LintFinding] {
     let rules = LintRule.allCases.map(\.rawValue)
-    return tree.allowances.flatMap { line, names in
-      names.filter { !rules.contains($0) }.map { name in
+    return tree.allowances.sorted { $0.key < $1.key }.prefix(findingsMax).flatMap { line, names in
+      names.prefix(findingsMax).filter { !rules.contains($0) }.map { name in
         LintFinding(
           line: line, rule: .allow, message: "there is no rule \(name) to allow",
           hint: nearestName(to: name, among: rules).map { "did you mean \($0)?" }

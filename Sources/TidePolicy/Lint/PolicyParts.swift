@@ -5,7 +5,7 @@ struct PolicyParts {
   private(set) var findings: [LintFinding] = []
 
   init(_ tree: SyntaxTree) {
-    guard case .returns(let results)? = tree.body.last, let result = results.first else { return }
+    guard case .returns(let results, _)? = tree.body.last, let result = results.first else { return }
     var table = result
     if case .variable(let returned, _) = result {
       for statement in tree.body { collect(statement, of: returned, &table) }
@@ -15,8 +15,9 @@ struct PolicyParts {
         if let name = field.name { values.append((name, field.line, field.value)) }
       }
     }
+    let locals = Self.locals(tree)
     for (key, line, value) in values {
-      guard HookName(name: key) != nil, case .function(let function, _) = resolved(value, tree) else { continue }
+      guard HookName(name: key) != nil, case .function(let function, _) = Self.resolved(value, locals) else { continue }
       let first = tree.functions[function].parameters.first.map { tree.variables[$0].name }
       if first == "self" {
         findings.append(
@@ -51,13 +52,21 @@ struct PolicyParts {
     return (name, line)
   }
 
-  /// A local function's name stands for it.
-  private func resolved(_ value: SyntaxExpression, _ tree: SyntaxTree) -> SyntaxExpression {
-    guard case .variable(let variable, _) = value, !tree.variables[variable].isReassigned else { return value }
+  /// What the locals at the file's top stand for, where they are never given another value.
+  private static func locals(_ tree: SyntaxTree) -> [Int: SyntaxExpression] {
+    var locals: [Int: SyntaxExpression] = [:]
     for case .local(let variables, let values) in tree.body {
-      for (declared, value) in zip(variables, values) where declared == variable { return value }
+      for (variable, value) in zip(variables, values) where !tree.variables[variable].isReassigned {
+        locals[variable] = value
+      }
     }
-    return value
+    return locals
+  }
+
+  /// A local function's name stands for it.
+  private static func resolved(_ value: SyntaxExpression, _ locals: [Int: SyntaxExpression]) -> SyntaxExpression {
+    guard case .variable(let variable, _) = value else { return value }
+    return locals[variable] ?? value
   }
 
   subscript(key: String) -> SyntaxExpression? { values.last { $0.key == key }?.value }

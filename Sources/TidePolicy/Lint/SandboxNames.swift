@@ -7,12 +7,17 @@ struct SandboxNames {
     case library([String: Entry])
   }
 
+  /// Names that are looked up for one source; what lies beyond counts as there.
+  private static let namesMax = 5_000
+
   private var entries: [String: Entry] = [:]
 
   /// - Parameter names: free names of a source.
   init(_ names: Set<String>, on machine: LuaMachine) throws(LuaFailure) {
     // In pieces: the number of constants in a function has a limit.
-    var rest = names.sorted()[...]
+    let sorted = names.sorted()
+    for name in sorted.dropFirst(Self.namesMax) { entries[name] = .value }
+    var rest = sorted.prefix(Self.namesMax)
     while !rest.isEmpty {
       let piece = rest.prefix(100)
       rest = rest.dropFirst(100)

@@ -3,61 +3,70 @@ import TideDialects
 
 /// Checks the table that a policy's file returned. Collects every mistake.
 struct ManifestReader {
-  private(set) var problems: [String] = []
+  private(set) var problems: [ManifestProblem] = []
+  /// The keys of what is read.
+  private var place: [String] = []
   private let name: String
-
-  private static let keys = [
-    "name", "version", "api", "auto", "schema", "channels", "segment", "hold", "budgets", "failure", "net", "timers",
-    "keep_text",
-  ]
 
   init(name: String) { self.name = name }
 
+  private mutating func report(_ message: String) { problems.append(ManifestProblem(message: message, keys: place)) }
+
   mutating func manifest(_ table: PolicyValue) -> PolicyManifest? {
     guard let entries = table.entries else {
-      problems.append("a policy's file must return one table, not \(table.kind)")
+      report("a policy's file must return one table, not \(table.kind)")
       return nil
     }
     var hooks: HookSet = []
     for entry in entries {
+      place = [entry.key]
       if entry.key == HookName.filters.name {
         if hasFilters(entry.value) { hooks.insert(HookSet(.filters)) }
       } else if let hook = HookName(name: entry.key), hook != .timers {
         if case .function = entry.value {
           hooks.insert(HookSet(hook))
         } else {
-          problems.append("\(entry.key) must be a function, not \(entry.value.kind)")
+          report("\(entry.key) must be a function, not \(entry.value.kind)")
         }
-      } else if !Self.keys.contains(entry.key) {
-        let known = Self.keys + HookName.allCases.map(\.name)
-        problems.append("unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
+      } else if ManifestKey(rawValue: entry.key) == nil {
+        let known = ManifestKey.names + HookName.allCases.map(\.name)
+        report("unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, known))
       }
     }
-    if let written = table["name"], written.text != name {
-      problems.append("name must be \(name), as the file's")
-    }
-    if let api = table["api"], api.wholeNumber != 1 { problems.append("api must be 1") }
+    place = ["name"]
+    if let written = table["name"], written.text != name { report("name must be \(name), as the file's") }
+    place = ["api"]
+    if let api = table["api"], api.wholeNumber != 1 { report("api must be 1") }
+    place = ["auto"]
     let auto = flag("auto", table)
+    place = ["keep_text"]
     let keepsText = flag("keep_text", table)
     if keepsText, !hooks.contains(.onResponseEnd), !hooks.contains(.onLog) {
-      problems.append("keep_text is of no use without on_response_end or on_log")
+      report("keep_text is of no use without on_response_end or on_log")
     }
     var schemaReader = SchemaReader()
     let schema = table["schema"].map { schemaReader.schema($0) } ?? PolicySchema()
     problems += schemaReader.problems
+    place = [table["segment"] == nil ? HookName.onSegment.name : "segment"]
     let segment = segmentUnit(table["segment"])
     if hooks.contains(.onSegment) != (table["segment"] != nil) {
-      problems.append(
+      report(
         hooks.contains(.onSegment)
           ? "on_segment needs segment = { unit = \"word\" } (or line, sentence, lane, a number of bytes)"
           : "segment is of no use without on_segment")
     }
+    place = ["channels"]
     let channels = channelSet(table["channels"])
-    if table["hold"] != nil, !hooks.contains(.filters) { problems.append("hold is of no use without filters") }
+    place = ["hold"]
+    if table["hold"] != nil, !hooks.contains(.filters) { report("hold is of no use without filters") }
     let hold = filterHold(table["hold"])
+    place = ["budgets"]
     let budgets = hookBudgets(table["budgets"])
+    place = ["failure"]
     let failure = failureActions(table["failure"])
+    place = ["net"]
     let net = hosts(table["net"])
+    place = ["timers"]
     let timers = timerList(table["timers"])
     if !timers.isEmpty { hooks.insert(HookSet(.timers)) }
     guard problems.isEmpty else { return nil }
@@ -72,7 +81,7 @@ struct ManifestReader {
     case nil: return false
     case .boolean(let flag)?: return flag
     case let other?:
-      problems.append("\(key) must be true or false, not \(other.kind)")
+      report("\(key) must be true or false, not \(other.kind)")
       return false
     }
   }
@@ -80,14 +89,14 @@ struct ManifestReader {
   private mutating func segmentUnit(_ value: PolicyValue?) -> Segmenter.Unit? {
     guard let value else { return nil }
     guard let entries = value.entries else {
-      problems.append("segment must be a table such as { unit = \"word\" }")
+      report("segment must be a table such as { unit = \"word\" }")
       return nil
     }
     for entry in entries where entry.key != "unit" {
       if entry.key == "wait" {
-        if case .boolean = entry.value {} else { problems.append("segment.wait must be true or false") }
+        if case .boolean = entry.value {} else { report("segment.wait must be true or false") }
       } else {
-        problems.append("unknown key segment.\(entry.key)" + SchemaReader.suggestion(entry.key, ["unit", "wait"]))
+        report("unknown key segment.\(entry.key)" + SchemaReader.suggestion(entry.key, ["unit", "wait"]))
       }
     }
     switch value["unit"] {
@@ -99,7 +108,7 @@ struct ManifestReader {
       if let count = unit.wholeNumber, count >= 8, count <= 1 << 20 { return .bytes(count) }
     case nil: break
     }
-    problems.append("segment.unit must be word, line, sentence, lane, or a number of bytes from 8 to 1048576")
+    report("segment.unit must be word, line, sentence, lane, or a number of bytes from 8 to 1048576")
     return nil
   }
 
@@ -108,7 +117,7 @@ struct ManifestReader {
     do throws(HostError) {
       return try ChannelSet.read(value)
     } catch {
-      problems.append(error.message)
+      report(error.message)
       return .text
     }
   }
@@ -117,7 +126,7 @@ struct ManifestReader {
   private mutating func hasFilters(_ value: PolicyValue) -> Bool {
     if case .function = value { return true }
     guard let elements = value.elements else {
-      problems.append("filters must be a list, or a function of cfg that returns one, not \(value.kind)")
+      report("filters must be a list, or a function of cfg that returns one, not \(value.kind)")
       return false
     }
     return !elements.isEmpty
@@ -127,7 +136,7 @@ struct ManifestReader {
     var hold = FilterHold()
     guard let value else { return hold }
     guard let entries = value.entries else {
-      problems.append("hold must be a table such as { bytes = 256, time = \"300ms\", strict = false }")
+      report("hold must be a table such as { bytes = 256, time = \"300ms\", strict = false }")
       return hold
     }
     for entry in entries {
@@ -137,23 +146,23 @@ struct ManifestReader {
         if let bytes, FilterHold.byteCountRange.contains(bytes) {
           hold.byteCount = bytes
         } else {
-          problems.append("hold.bytes must be a size from 16 bytes to 64KiB")
+          report("hold.bytes must be a size from 16 bytes to 64KiB")
         }
       case "time":
         let ms = entry.value.text.flatMap(UnitText.milliseconds) ?? entry.value.wholeNumber
         if let ms, ms >= 1, ms <= 60_000 {
           hold.timeMs = ms
         } else {
-          problems.append("hold.time must be a duration from 1ms to 60s")
+          report("hold.time must be a duration from 1ms to 60s")
         }
       case "strict":
         if case .boolean(let flag) = entry.value {
           hold.isStrict = flag
         } else {
-          problems.append("hold.strict must be true or false, not \(entry.value.kind)")
+          report("hold.strict must be true or false, not \(entry.value.kind)")
         }
       default:
-        problems.append(
+        report(
           "unknown key hold.\(entry.key)" + SchemaReader.suggestion(entry.key, ["bytes", "time", "strict"]))
       }
     }
@@ -164,7 +173,7 @@ struct ManifestReader {
     var budgets = HookBudgets()
     guard let value else { return budgets }
     guard let entries = value.entries else {
-      problems.append("budgets must be a table such as { memory = \"4MiB\", on_request = { cpu = \"5ms\" } }")
+      report("budgets must be a table such as { memory = \"4MiB\", on_request = { cpu = \"5ms\" } }")
       return budgets
     }
     for entry in entries {
@@ -173,11 +182,11 @@ struct ManifestReader {
         if let bytes, bytes >= 256 << 10, bytes <= 256 << 20 {
           budgets.memory = bytes
         } else {
-          problems.append("budgets.memory must be a size from 256KiB to 256MiB")
+          report("budgets.memory must be a size from 256KiB to 256MiB")
         }
       } else if let hook = HookName(name: entry.key) {
         guard let limits = entry.value.entries else {
-          problems.append("budgets.\(entry.key) must be a table such as { cpu = \"5ms\", wall = \"2s\" }")
+          report("budgets.\(entry.key) must be a table such as { cpu = \"5ms\", wall = \"2s\" }")
           continue
         }
         for limit in limits {
@@ -187,21 +196,21 @@ struct ManifestReader {
             if let ms, ms >= 1, ms <= 1_000 {
               budgets.setCPU(hook, ms: ms)
             } else {
-              problems.append("budgets.\(entry.key).cpu must be a duration from 1ms to 1s")
+              report("budgets.\(entry.key).cpu must be a duration from 1ms to 1s")
             }
           case "wall":
             if let ms, ms >= 1, ms <= 600_000 {
               budgets.setWall(hook, ms: ms)
             } else {
-              problems.append("budgets.\(entry.key).wall must be a duration from 1ms to 10m")
+              report("budgets.\(entry.key).wall must be a duration from 1ms to 10m")
             }
           default:
-            problems.append(
+            report(
               "unknown key budgets.\(entry.key).\(limit.key)" + SchemaReader.suggestion(limit.key, ["cpu", "wall"]))
           }
         }
       } else {
-        problems.append(
+        report(
           "unknown key budgets.\(entry.key)"
             + SchemaReader.suggestion(entry.key, ["memory"] + HookName.allCases.map(\.name)))
       }
@@ -213,18 +222,18 @@ struct ManifestReader {
     var result: [HookName: PolicyBinding.FailureAction] = [:]
     guard let value else { return result }
     guard let entries = value.entries else {
-      problems.append("failure must be a table such as { on_request = \"deny\" }, not \(value.kind)")
+      report("failure must be a table such as { on_request = \"deny\" }, not \(value.kind)")
       return result
     }
     for entry in entries {
       guard let hook = HookName(name: entry.key) else {
-        problems.append(
+        report(
           "failure: unknown hook \(entry.key)"
             + SchemaReader.suggestion(entry.key, HookName.allCases.map(\.name)))
         continue
       }
       guard let action = entry.value.text.flatMap(PolicyBinding.FailureAction.init(rawValue:)) else {
-        problems.append("failure.\(entry.key) must be deny, cut or skip")
+        report("failure.\(entry.key) must be deny, cut or skip")
         continue
       }
       result[hook] = action
@@ -235,14 +244,14 @@ struct ManifestReader {
   private mutating func hosts(_ value: PolicyValue?) -> Set<String> {
     guard let value else { return [] }
     guard let elements = value.elements else {
-      problems.append("net must be a list of hosts, such as { \"api.example.com\" }")
+      report("net must be a list of hosts, such as { \"api.example.com\" }")
       return []
     }
     var result: Set<String> = []
     for element in elements {
       let text = element.text ?? ""
       guard !text.contains("/"), case .success(let url) = FetchURL.parse("https://" + text) else {
-        problems.append(
+        report(
           "net: \(SchemaField.show(element)) is not a host; write api.example.com or api.example.com:8443")
         continue
       }
@@ -254,7 +263,7 @@ struct ManifestReader {
   private mutating func timerList(_ value: PolicyValue?) -> [PolicyTimer] {
     guard let value else { return [] }
     guard let entries = value.entries, !entries.isEmpty, entries.count <= 16 else {
-      problems.append(
+      report(
         "timers must be a table of at most 16 entries such as refresh = { every = \"10s\", run = function(cfg) end }")
       return []
     }
@@ -262,7 +271,7 @@ struct ManifestReader {
       let every = entry.value["every"]
       let ms = every?.text.flatMap(UnitText.milliseconds) ?? every?.wholeNumber
       guard let ms, ms >= 100, ms <= 86_400_000, entry.value["run"] == .function, entry.value.entries?.count == 2 else {
-        problems.append(
+        report(
           "timers.\(entry.key) must be { every = a duration from 100ms to 1d, run = function(cfg) end }")
         return nil
       }

@@ -35,6 +35,16 @@ extension HookName {
     }
   }
 
+  /// The types of Lua, besides nil and verdicts, that its function may return; nil where nothing is read.
+  var resultTypes: [String]? {
+    switch self {
+    case .onLoad, .onLog, .filters, .timers: nil
+    case .onAuth, .onRequest, .onUpstreamError, .onResponseStart, .onToolCall, .onResponseEnd: []
+    case .onRoute, .onLane: ["table"]
+    case .onToken, .onSegment, .onLaneEnd: ["string"]
+    }
+  }
+
   /// The functions whose verdicts it may return, for readers.
   var returns: String {
     switch self {

@@ -45,8 +45,8 @@ extension HostFunction {
     case .http:
       usage(
         "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: table, auth?: any, timeout?: string|number, max_body?: string|integer}",
-        "{status: integer, headers: table, body: string, json: any}?, tide.Error?",
-        "Calls a host that the configuration names, or one that `net` lists, or a cluster; secrets may stand in `auth` and `headers`."
+        "{status: integer, headers: table, body: string, json?: any}?, tide.Error?",
+        "Calls a host that the configuration names, or one that `net` lists, or a cluster; secrets may stand in `auth` and `headers`. `json` is there when the answer's content-type is JSON."
       )
     case .all: usage("functions: function[]", "table?, tide.Error?", "Runs functions that wait at the same time.")
     case .once:
@@ -91,7 +91,9 @@ extension HostFunction {
     case .hmac: usage("key: any, text: string", "string", "HMAC-SHA256, in hex; the key may be a secret.")
     case .uuid: usage("version?: string", "string", "A random identifier (`v4`), or one that sorts by time (`v7`).")
     case .jwtVerify:
-      usage("token: string, rules: table", "table?, tide.Error?", "The claims of a web token whose signature holds.")
+      usage(
+        "token: string, rules: {algs: string[], keys?: table, secret?: any, iss?: string|string[], aud?: string|string[], require?: string[], leeway?: string|number}",
+        "table?, tide.Error?", "The claims of a web token whose signature holds.")
     case .glob: usage("pattern: string, text: string", "boolean", "Whether `*` and `?` match.")
     case .regex: usage("pattern: string, flags?: string", "tide.Pattern", "A pattern that takes linear time.")
     case .metricsIncrement:
@@ -102,21 +104,25 @@ extension HostFunction {
     case .now: usage("", "integer", "Milliseconds since 1970.")
     case .filterMask:
       usage(
-        "options: {kinds: string[], with?: string, channels?: string[], on_match?: function}", "tide.Filter",
+        "options: {name?: string, kinds: string[], with?: string, channels?: string[], on_match?: function}",
+        "tide.Filter",
         "Hides e-mail addresses, cards and other entities whose checksums hold.")
     case .filterReplace:
       usage(
-        "options: {words: table, ignore_case?: boolean, whole_word?: boolean, on_match?: function, channels?: string[]}",
+        "options: {name?: string, words: table, ignore_case?: boolean, whole_word?: boolean, on_match?: function, channels?: string[]}",
         "tide.Filter",
         "Puts words in the place of words.")
     case .filterRestore:
-      usage("options: {map: string, channels?: string[]}", "tide.Filter", "Puts originals back for `ctx.prompt:mask`.")
+      usage(
+        "options: {name?: string, map: string, channels?: string[]}", "tide.Filter",
+        "Puts originals back for `ctx.prompt:mask`.")
     case .filterBlock:
       usage(
-        "options: {patterns: string[], max_len?: integer, ignore_case?: boolean, on_match?: function, channels?: string[]}",
+        "options: {name?: string, patterns: string[], max_len?: integer, ignore_case?: boolean, on_match?: function, channels?: string[]}",
         "tide.Filter",
         "Ends the answer at a match, or does what `on_match` says.")
-    case .filterLimit: usage("options: {output_tokens: integer}", "tide.Filter", "Ends the answer at a length.")
+    case .filterLimit:
+      usage("options: {name?: string, output_tokens: integer}", "tide.Filter", "Ends the answer at a length.")
     default: nil
     }
   }

@@ -2,9 +2,10 @@ import TideCore
 
 /// The reference of what policies have, from the tables by which they run.
 public enum PolicyReference {
-  /// Markdown: hooks, fields of `ctx`, functions.
+  /// Markdown: a policy's keys, its schema, hooks, fields of `ctx`, functions and the values that they take and give.
   public static var markdown: String {
-    var lines = ["### Hooks", "", "| Hook | Called | Returns | May wait | On failure |", "|---|---|---|---|---|"]
+    var lines =
+      keyTables() + ["### Hooks", "", "| Hook | Called | Returns | May wait | On failure |", "|---|---|---|---|---|"]
     for hook in HookName.allCases {
       lines.append(
         "| `\(hook.name)` | \(hook.occasion) | \(escaped(hook.returns)) | \(hook.mayWait ? "yes" : "no") | "
@@ -21,13 +22,43 @@ public enum PolicyReference {
       lines.append(
         "| `\(entry.path)` | \(entry.type.rawValue) | \(escaped(entry.doc)) | `\(entry.firstHook.name)` | \(writers) |")
     }
-    lines += ["", "### Functions", "", "| Function | |", "|---|---|"]
+    lines += [
+      "", "### Functions", "",
+      "What a function cannot do it raises, where the policy is wrong; what may fail while all is right returns nil and a `tide.Error`.",
+      "Times are numbers of milliseconds, or texts such as `\"10s\"`. `print` goes to the log at info; `os.time`, `os.date` and `os.clock` are",
+      "there, and `require` finds what lies in the policy's own `lib` folder.", "", "| Function | Returns | |",
+      "|---|---|---|",
+    ]
     for function in HostFunction.allCases {
       guard let path = function.path, let usage = function.usage else { continue }
       let place = function.options.contains(.coroutineOnly) || function.isWaiting ? " In hooks that may wait." : ""
-      lines.append("| `\(path)` | \(escaped(usage.doc))\(place) |")
+      let result = usage.result.map { "`\(escaped($0))`" } ?? ""
+      lines.append("| `\(path)(\(escaped(usage.parameters)))` | \(result) | \(escaped(usage.doc))\(place) |")
+    }
+    lines += ["", "### Values", "", "| Value | Fields |", "|---|---|"]
+    for type in ValueClass.all where !type.fields.isEmpty {
+      let fields = type.fields.map { field in
+        "`\(field.name): \(escaped(field.type))`" + (field.doc.isEmpty ? "" : " (\(field.doc))")
+      }
+      lines.append("| `\(type.name)` | \(fields.joined(separator: ", ")) |")
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// What a policy's table and its schema may hold.
+  private static func keyTables() -> [String] {
+    var lines = [
+      "### A policy's keys", "", "Beside its hooks, all of them optional:", "", "| Key | Type | |", "|---|---|---|",
+    ]
+    lines += ManifestKey.allCases.map { "| `\($0.rawValue)` | `\(escaped($0.type))` | \(escaped($0.doc)) |" }
+    lines += [
+      "", "### Schema", "", "Each key of `schema` says what the key of that name in `config` may be:", "",
+      "| Option | |", "|---|---|",
+    ]
+    lines += SchemaOption.allCases.map { "| `\($0.rawValue)` | \(escaped($0.meaning)) |" }
+    lines += ["", "| Type | What is written, and what `cfg` has |", "|---|---|"]
+    lines += SchemaType.allCases.map { "| `\($0.rawValue)` | \(escaped($0.meaning)) |" }
+    return lines + [""]
   }
 
   private static func escaped(_ text: String) -> String { text.replacing("|", with: "\\|") }
@@ -65,7 +96,9 @@ public enum PolicyReference {
   }
 
   private static func type(of field: ContextField) -> String {
-    if ContextField.allCases.contains(where: { $0.group == field }) { return "tide.Context.\(field.name)" }
+    if ContextField.allCases.contains(where: { $0.group == field }) {
+      return "tide.Context.\(field.name)" + (field.isAbsentAtTimes ? "?" : "")
+    }
     switch field.entry.type {
     case .object, .table: return "table"
     case .function: return "function"
@@ -74,35 +107,21 @@ public enum PolicyReference {
   }
 
   private static func valueClasses() -> [String] {
-    [
-      "---@class tide.Verdict", "", "---@class tide.Filter", "", "---@class tide.Error",
-      field("code", "string", ""), field("message", "string", ""), field("retry_after?", "integer", "milliseconds"), "",
-      "---@class tide.Lane", field("choice", "integer", ""), field("block", "integer", ""),
-      field("channel", "string", "text, reasoning, refusal or tool_args"), "", "---@class tide.Target",
-      field("model", "string", ""), field("cluster?", "string", ""), field("healthy?", "boolean", ""),
-      field("pending?", "integer", "requests in flight"), "", "---@class tide.UpstreamError",
-      field("kind", "string", "connect, timeout, status or closed"), field("status?", "integer", ""),
-      field("message", "string", ""), field("model", "string", ""), field("cluster", "string", ""),
-      field("will_retry", "boolean", "whether the gateway's own rules would try again"), "",
-      "---@class tide.ToolCall", field("id", "string", ""), field("name", "string", ""),
-      field("args?", "table", "nil where the arguments are no JSON"), field("args_raw", "string", ""),
-      field("index", "integer", "from 1"), "", "---@class tide.Pattern",
-      field("test", "fun(self, text: string): boolean", ""),
-      "",
-    ]
+    var lines: [String] = []
+    for type in ValueClass.all {
+      lines.append("---@class \(type.name)")
+      lines += type.fields.map { field($0.name, $0.type, $0.doc) }
+      lines.append("")
+    }
+    lines.append("---@class tide.SchemaField")
+    lines += SchemaOption.allCases.map { field($0.rawValue + "?", $0.annotation, $0.meaning) }
+    return lines + [""]
   }
 
   private static func policyClass() -> [String] {
-    var lines = [
-      "---@class tide.Policy", field("name?", "string", "equals the file's"), field("version?", "string", ""),
-      field("api?", "integer", "1"), field("auto?", "boolean", "bound as soon as the file is there"),
-      field("schema?", "table", "what its configuration may hold"), field("channels?", "string[]", "lanes it sees"),
-      field("segment?", "{unit: string|integer, wait?: boolean}", ""), field("hold?", "table", ""),
-      field("budgets?", "table", ""), field("failure?", "table<string, \"deny\"|\"cut\"|\"skip\">", ""),
-      field("net?", "string[]", "hosts that the file itself names"),
-      field("filters?", "tide.Filter[]|fun(cfg: table): tide.Filter[]", HookName.filters.occasion),
-      field("timers?", "table<string, {every: string|number, run: fun(cfg: table)}>", HookName.timers.occasion),
-    ]
+    var lines = ["---@class tide.Policy"] + ManifestKey.allCases.map { field($0.rawValue + "?", $0.type, $0.doc) }
+    lines.append(
+      field("filters?", "tide.Filter[]|fun(cfg: table): tide.Filter[]", HookName.filters.occasion))
     for hook in HookName.allCases {
       guard let parameters = hook.parameters else { continue }
       let results = hook.results.map { ": \($0)" } ?? ""

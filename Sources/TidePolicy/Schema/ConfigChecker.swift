@@ -125,11 +125,16 @@ struct ConfigChecker {
     case (.number, .number(let number)):
       return checkRange(number, node, field, path) ? .number(number) : nil
     case (.url, .string(let text)):
-      guard Self.isURL(text) else { break }
+      guard Self.isURL(text) else { return refuse(text, node, path) }
       return .string(text)
     case (.duration, .string(let text)):
-      guard let ms = UnitText.milliseconds(text) else { break }
+      guard let ms = UnitText.milliseconds(text) else {
+        if let number = Int(text), number > 0 { return refuseBare(number, node, path) }
+        break
+      }
       return checkRange(Double(ms), node, field, path) ? .integer(ms) : nil
+    // Lua counts milliseconds; in a file that people write, a number alone is as often meant to be seconds.
+    case (.duration, .integer(let number)) where number > 0 && node.line > 0: return refuseBare(number, node, path)
     case (.duration, .integer(let ms)) where ms >= 0:
       return checkRange(Double(ms), node, field, path) ? .integer(ms) : nil
     case (.size, .string(let text)):
@@ -201,6 +206,22 @@ struct ConfigChecker {
 
   private func absolute(_ name: String) -> String {
     name.hasPrefix("/") || directory.isEmpty ? name : directory + "/" + name
+  }
+
+  /// Says what would make a URL of a text that is none.
+  private mutating func refuse(_ text: String, _ node: ConfigNode, _ path: String) -> PolicyValue? {
+    // What may hold a password is not repeated.
+    let shown = text.utf8.count <= 100 && !text.contains("@") ? "\"\(text)\"" : "this text"
+    let isNearly = !text.contains("://") && Self.isURL("http://" + text)
+    report(
+      node, "\(path) must be \(SchemaField(.url).expectation), not \(shown)",
+      hint: isNearly && shown != "this text" ? "write http://\(text)" : "")
+    return nil
+  }
+
+  private mutating func refuseBare(_ number: Int, _ node: ConfigNode, _ path: String) -> PolicyValue? {
+    report(node, "\(path): \(number) has no unit", hint: "write \(number)ms or \(number)s")
+    return nil
   }
 
   private mutating func readFile(_ name: String, _ node: ConfigNode, _ path: String) -> PolicyValue? {

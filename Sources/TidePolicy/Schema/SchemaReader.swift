@@ -2,17 +2,11 @@ import TideCore
 
 /// Reads the `schema` table of a manifest. Collects every mistake, each named by the path of its field.
 struct SchemaReader {
-  private(set) var problems: [String] = []
+  private(set) var problems: [ManifestProblem] = []
+  /// The field in hand, by the keys under which it stands.
+  private var place = ["schema"]
 
-  private static let options: Set<String> = [
-    "type", "required", "default", "min", "max", "min_len", "max_len", "items", "values", "fields", "enum", "one_of",
-    "doc",
-    "deprecated",
-  ]
-  private static let types: [String] = [
-    "string", "integer", "number", "boolean", "array", "map", "object", "enum", "url", "duration", "size", "secret",
-    "pattern", "file",
-  ]
+  private mutating func report(_ message: String) { problems.append(ManifestProblem(message: message, keys: place)) }
 
   mutating func schema(_ value: PolicyValue) -> PolicySchema {
     PolicySchema(members(value, path: "schema"))
@@ -20,7 +14,7 @@ struct SchemaReader {
 
   private mutating func members(_ value: PolicyValue, path: String) -> [PolicySchema.Member] {
     guard let entries = value.entries else {
-      problems.append("\(path) must be a table of fields, not \(value.kind)")
+      report("\(path) must be a table of fields, not \(value.kind)")
       return []
     }
     return entries.sorted { $0.key < $1.key }.compactMap { entry in
@@ -29,19 +23,22 @@ struct SchemaReader {
   }
 
   private mutating func field(_ value: PolicyValue, path: String) -> SchemaField? {
+    let outer = place
+    place = path.split(separator: ".").map(String.init)
+    defer { place = outer }
     guard let entries = value.entries, !entries.isEmpty else {
-      problems.append("\(path) must be a table such as { type = \"string\" }")
+      report("\(path) must be a table such as { type = \"string\" }")
       return nil
     }
-    for entry in entries where !Self.options.contains(entry.key) {
-      problems.append("\(path): unknown option \(entry.key)" + Self.suggestion(entry.key, Self.options))
+    for entry in entries where SchemaOption(rawValue: entry.key) == nil {
+      report("\(path): unknown option \(entry.key)" + Self.suggestion(entry.key, SchemaOption.names))
     }
     guard let kind = kind(value, path: path) else { return nil }
     var field = SchemaField(kind)
     switch value["required"] {
     case nil: break
     case .boolean(let flag)?: field.isRequired = flag
-    case let other?: problems.append("\(path).required must be true or false, not \(other.kind)")
+    case let other?: report("\(path).required must be true or false, not \(other.kind)")
     }
     checkFit(entries, field, path)
     field.minimum = bound("min", value, field, path)
@@ -49,24 +46,26 @@ struct SchemaReader {
     field.minimumLength = length("min_len", value, field, path)
     field.maximumLength = length("max_len", value, field, path)
     if let least = field.minimum, let most = field.maximum, least > most {
-      problems.append("\(path): nothing is from min to max")
+      report("\(path): nothing is from min to max")
     }
     if let least = field.minimumLength, let most = field.maximumLength, least > most {
-      problems.append("\(path): nothing is from min_len to max_len")
+      report("\(path): nothing is from min_len to max_len")
     }
     switch value["doc"] {
     case nil: break
     case .string(let text)?: field.doc = text
-    case let other?: problems.append("\(path).doc must be a string, not \(other.kind)")
+    case let other?: report("\(path).doc must be a string, not \(other.kind)")
     }
     switch value["deprecated"] {
     case .string(let text)?: field.deprecated = text
     case .boolean(let flag)?: field.deprecated = flag ? "" : nil
     case nil: break
-    case let other?: problems.append("\(path).deprecated must be what to use instead, or true, not \(other.kind)")
+    case let other?: report("\(path).deprecated must be what to use instead, or true, not \(other.kind)")
     }
     field.defaultValue = value["default"]
-    if problems.isEmpty { problems += ConfigChecker.problems(ofDefault: field, path: path + ".default") }
+    if problems.isEmpty {
+      for problem in ConfigChecker.problems(ofDefault: field, path: path + ".default") { report(problem) }
+    }
     return field
   }
 
@@ -82,7 +81,7 @@ struct SchemaReader {
       case "min_len", "max_len": isFitting = field.hasLength
       default: isFitting = true
       }
-      if !isFitting { problems.append("\(path): \(entry.key) says nothing about the type \(field.typeName)") }
+      if !isFitting { report("\(path): \(entry.key) says nothing about the type \(field.typeName)") }
     }
   }
 
@@ -91,41 +90,41 @@ struct SchemaReader {
       let fields = (choices.elements ?? []).enumerated().compactMap { index, choice in
         field(choice, path: "\(path).one_of[\(index + 1)]")
       }
-      if fields.isEmpty { problems.append("\(path).one_of must be a list of fields") }
+      if fields.isEmpty { report("\(path).one_of must be a list of fields") }
       return fields.isEmpty ? nil : .oneOf(fields)
     }
     if let values = value["enum"] {
       guard let values = values.elements, !values.isEmpty, values.allSatisfy(\.isScalar) else {
-        problems.append("\(path).enum must be a list of strings, numbers or booleans")
+        report("\(path).enum must be a list of strings, numbers or booleans")
         return nil
       }
       if let type = value["type"]?.text, !["enum", "string", "integer", "number", "boolean"].contains(type) {
-        problems.append("\(path): enum says nothing about the type \(type)")
+        report("\(path): enum says nothing about the type \(type)")
       }
       return .enumeration(values)
     }
     guard let type = value["type"]?.text else {
-      problems.append("\(path) needs a type: one of " + Self.types.joined(separator: ", "))
+      report("\(path) needs a type: one of " + SchemaType.names.joined(separator: ", "))
       return nil
     }
-    switch type {
-    case "string": return .string
-    case "integer": return .integer
-    case "number": return .number
-    case "boolean": return .boolean
-    case "url": return .url
-    case "duration": return .duration
-    case "size": return .size
-    case "secret": return .secret
-    case "pattern": return .pattern
-    case "file": return .file
-    case "array": return .array(value["items"].flatMap { field($0, path: path + ".items") })
-    case "map": return .map(value["values"].flatMap { field($0, path: path + ".values") })
-    case "object": return .object(members(value["fields"] ?? .map([]), path: path + ".fields"))
-    case "enum":
-      problems.append("\(path): the type enum needs enum = { ... }")
-    default:
-      problems.append("\(path): unknown type \(type)" + Self.suggestion(type, Self.types))
+    switch SchemaType(rawValue: type) {
+    case .string: return .string
+    case .integer: return .integer
+    case .number: return .number
+    case .boolean: return .boolean
+    case .url: return .url
+    case .duration: return .duration
+    case .size: return .size
+    case .secret: return .secret
+    case .pattern: return .pattern
+    case .file: return .file
+    case .array: return .array(value["items"].flatMap { field($0, path: path + ".items") })
+    case .map: return .map(value["values"].flatMap { field($0, path: path + ".values") })
+    case .object: return .object(members(value["fields"] ?? .map([]), path: path + ".fields"))
+    case .enumeration:
+      report("\(path): the type enum needs enum = { ... }")
+    case nil:
+      report("\(path): unknown type \(type)" + Self.suggestion(type, SchemaType.names))
     }
     return nil
   }
@@ -142,7 +141,7 @@ struct SchemaReader {
       case .size: value.text.flatMap(UnitText.byteCount).map(Double.init)
       default: nil
       }
-    if scaled == nil { problems.append("\(path).\(name) must be \(field.expectation)") }
+    if scaled == nil { report("\(path).\(name) must be \(field.expectation)") }
     return scaled
   }
 
@@ -151,7 +150,7 @@ struct SchemaReader {
   ) -> Int? {
     guard let value = options[name], field.hasLength else { return nil }
     if let count = value.wholeNumber, count >= 0 { return count }
-    problems.append("\(path).\(name) must be a whole number from 0")
+    report("\(path).\(name) must be a whole number from 0")
     return nil
   }
 

@@ -128,6 +128,11 @@ final class BindingMachine {
   /// inside a call.
   func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String) {
     metrics[Int(hook.rawValue)].errors &+= 1
+    var failure = failure
+    // What a hook returned is wrong where it ends; where it begins is known.
+    if failure.line == 0, failure.file == binding.source.path, let function = functions[Int(hook.rawValue)] {
+      failure.line = machine.line(of: function, chunkName: failure.file)
+    }
     var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]
     fields.append(.init(name: "action", value: binding.failureAction(hook).rawValue))
     if !failure.file.isEmpty { fields.append(.init(name: "at", value: "\(failure.file):\(failure.line)")) }
@@ -137,7 +142,8 @@ final class BindingMachine {
     host.services.log(
       PolicyLogEntry(
         level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,
-        message: "policy \(binding.name): \(hook.name) failed: \(failure.description)", fields: fields))
+        message: "policy \(binding.name): \(hook.name) failed: \(failure.description)" + remedy(hook, failure),
+        fields: fields))
     if breaker.failed(now: host.services.now()) {
       host.services.log(
         PolicyLogEntry(
@@ -147,6 +153,16 @@ final class BindingMachine {
     if failure.isAbort || machine.isPoisoned {
       metrics[Int(hook.rawValue)].aborts &+= 1
       rebuild()
+    }
+  }
+
+  /// What an author can do about a budget that was too small.
+  private func remedy(_ hook: HookName, _ failure: LuaFailure) -> String {
+    switch failure.kind {
+    case .timeAbort where !hook.isLaneHook && failure.message == "time budget exceeded":
+      " (\(binding.cpuBudget(hook) / 1_000_000) ms; budgets = { \(hook.name) = { cpu = ... } } allows more)"
+    case .memoryAbort: " (\(binding.manifest.budgets.memory >> 10) KiB; budgets = { memory = ... } allows more)"
+    default: ""
     }
   }
 

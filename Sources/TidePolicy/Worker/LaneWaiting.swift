@@ -259,7 +259,8 @@ final class LaneWaiting {
       if let problem = processor.accept(stage, .onSegment, opaque) { return problem }
       work.stageStep = .cut
     case .returned(let value):
-      return processor.failure(stage, .onSegment, "returned a \(value.typeName); it may return nil or a string")
+      return processor.failure(
+        stage, .onSegment, "returned a \(value.typeName); it may return nil, a string or tide.cut")
     case .yielded: return processor.failure(stage, .onSegment, "is still waiting")
     case .failed(let failure): return failure
     }

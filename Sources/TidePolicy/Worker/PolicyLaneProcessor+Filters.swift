@@ -63,6 +63,7 @@ extension PolicyLaneProcessor {
       cut = LaneCut(finishReason: "length")
     }
     end(with: cut)
+    run.note(.cut, by: stage.machine)
     return .cut
   }
 

@@ -374,6 +374,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if action == .skip { return .proceed }
     stage.status = .broken
     hasCut = true
+    run.note(.error, by: stage.machine)
     if action == .deny && !isFirstByteSent { return .fail }
     decidedCut = LaneCut(finishReason: "content_filter")
     return .cut
@@ -410,6 +411,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
       return failure(stage, hook, "cannot return \(verdict.name)")
     }
     end(with: cut)
+    run.note(.cut, by: stage.machine)
     return nil
   }
 
@@ -431,7 +433,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     case .verdict(let opaque):
       problem = accept(stage, .onToken, opaque)
       step = .cut
-    case .badType(let name): problem = failure(stage, .onToken, "returned a \(name); it may return nil or a string")
+    case .badType(let name):
+      problem = failure(stage, .onToken, "returned a \(name); it may return nil, a string or tide.cut")
     case .failed(let failure): problem = failure
     }
     machine.endLaneCall(.onToken, measure, calls: 1, budgetNs: budget)
@@ -513,7 +516,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
           problem = accept(stage, .onSegment, opaque)
           if problem == nil { step = .cut }
         case .badType(let name):
-          problem = failure(stage, .onSegment, "returned a \(name); it may return nil or a string")
+          problem = failure(stage, .onSegment, "returned a \(name); it may return nil, a string or tide.cut")
         case .failed(let failure): problem = failure
         }
         out.append(UnsafeRawBufferPointer(start: base + copied, count: unit.offset &- copied))

@@ -125,11 +125,20 @@ public final class PolicyRun {
         } catch {
           let failure = LuaFailure(kind: .error, message: error.message, file: machine.binding.source.path)
           machine.failed(.onRoute, failure, exchangeID: context.id)
-          if machine.binding.failureAction(.onRoute) != .skip { return .deny(.policyFailed) }
+          guard machine.binding.failureAction(.onRoute) == .skip else {
+            note(.error, by: machine)
+            return .deny(.policyFailed)
+          }
         }
-      case .verdict(.deny(let denial)): return .deny(denial)
-      case .verdict(.respond(let answer)): return .respond(answer)
-      case .failed(.deny), .failed(.cut): return .deny(.policyFailed)
+      case .verdict(.deny(let denial)):
+        note(.deny, by: machine)
+        return .deny(denial)
+      case .verdict(.respond(let answer)):
+        note(.respond, by: machine)
+        return .respond(answer)
+      case .failed(.deny), .failed(.cut):
+        note(.error, by: machine)
+        return .deny(.policyFailed)
       case .nothing, .verdict, .failed(.skip), .waiting: continue
       }
     }
@@ -314,7 +323,7 @@ public final class PolicyRun {
       if chain.hook == .onAuth, !context.matches(machine.binding.when) { continue }
       let result = call(machine, chain.hook, extra: chain.extra)
       if case .waiting = result { return .waiting }
-      if let outcome = decision(result) { return outcome }
+      if let outcome = decision(result, of: machine) { return outcome }
     }
     if let call = chain.call {
       return .tool(chain.isReplaced ? .replace(name: call.name, arguments: call.arguments) : .pass)
@@ -323,7 +332,14 @@ public final class PolicyRun {
   }
 
   /// What one binding's result decides for the phase; nil when the next one is asked.
-  private func decision(_ result: HookResult) -> PolicyOutcome? {
+  private func decision(_ result: HookResult, of machine: BindingMachine) -> PolicyOutcome? {
+    switch result {
+    case .verdict(.deny): note(.deny, by: machine)
+    case .verdict(.respond): note(.respond, by: machine)
+    case .verdict(.cut): note(.cut, by: machine)
+    case .failed(let action) where action != .skip: note(.error, by: machine)
+    default: break
+    }
     switch result {
     case .verdict(.identity(let identity)):
       context.auth = identity
@@ -347,12 +363,16 @@ public final class PolicyRun {
     }
   }
 
+  func note(_ verdict: PolicyDecision.Verdict, by machine: BindingMachine) {
+    context.decision = PolicyDecision(binding: machine.binding.name, verdict: verdict)
+  }
+
   /// The hook that the phase waits for has ended.
   private func waitEnded(_ wait: HookWait, _ outcome: LuaOutcome) {
     self.wait = nil
     let result = finish(wait, outcome)
     // What was decided so far goes on from here, on the same worker.
-    let decided = decision(result) ?? advance()
+    let decided = decision(result, of: wait.machine) ?? advance()
     guard decided != .waiting else { return }
     let told = onDecision
     onDecision = nil
@@ -503,8 +523,7 @@ public final class PolicyRun {
     case .returned(let value):
       if hook == .onRoute, case .array = value { return .success(.value(value)) }
       return failure(
-        "\(hook.name) returned a \(value.typeName); it may return nil" + (hook == .onRoute ? ", a list of targets" : "")
-          + " or a verdict")
+        "\(hook.name) returned a \(value.typeName); it may return \(hook.returns.replacing("`", with: ""))")
     }
   }
 }

@@ -11,7 +11,9 @@ import TideDialects
     """
 
   private func failure(_ policy: String, _ body: String) throws -> String {
-    try #require(try PolicyTestFolder.run(policy, body).failure).message
+    let failure = try #require(try PolicyTestFolder.run(policy, body).failure)
+    let more = failure.evidence.logLines(isWhole: false) + failure.evidence.transcript(isWhole: false)
+    return ([failure.message] + more).joined(separator: "\n")
   }
 
   @Test func aPolicyThatDependsOnChunksIsShownTheCut() throws {
@@ -48,6 +50,29 @@ import TideDialects
       return { version = "1", api = 1, on_token = function(s, text) if #text == 1 then error("too short") end end }
       """, "t.invariant(t.gateway { { use = 'p' } }:chat { upstream = 'well' })")
     #expect(said.contains("logged (error): policy p: on_token failed:") && said.contains("too short"))
+  }
+
+  /// The assertion first, then what the policy logged, then a dozen lines of what travelled; all of it when asked.
+  @Test func whatHelpsComesFirst() throws {
+    let folder = PolicyTestFolder([
+      "p.lua": """
+      return { version = "1", api = 1, on_token = function(s, text)
+        if #text == 1 then error("too short") end end,
+        on_log = function(ctx) ctx:log("info", "all told") end }
+      """,
+      "p_test.lua":
+        "tide.test('it', function(t) t.invariant(t.gateway { { use = 'p' } }:chat { upstream = ('well '):rep(20) }) end)",
+    ])
+    let file = try #require(try folder.run().files.first)
+    let brief = PolicyTestText.lines(of: file)
+    let way = try #require(brief.firstIndex { $0.contains("way: ") || $0.contains("\n          way: ") })
+    let logged = try #require(brief.firstIndex { $0.contains("logged (error): policy p: on_token failed:") })
+    let sent = try #require(brief.firstIndex { $0.contains("upstream sent:") })
+    #expect(way < logged && logged < sent)
+    #expect(brief.count - sent <= 12)
+    #expect(brief.allSatisfy { !$0.contains("all told") })
+    let whole = PolicyTestText.lines(of: file, isVerbose: true)
+    #expect(whole.count > brief.count && whole.contains { $0.contains("logged (info): all told") })
   }
 
   @Test func heldBytesThatAreLostAreFound() throws {

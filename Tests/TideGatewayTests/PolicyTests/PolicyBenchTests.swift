@@ -5,6 +5,20 @@ import Testing
 
 /// What `tidegate policy bench` measures, and what it says when it cannot. What things cost is no matter of tests.
 struct PolicyBenchTests {
+  @Test func whatCannotBeMeasuredSaysWhy() throws {
+    let folder = PolicyTestFolder([
+      "p.lua": "return { schema = { url = { type = 'url', required = true } }, on_log = function() end }"
+    ])
+    let bench = try PolicyBench(folder: folder.path)
+    #expect(throws: Diagnostic(file: folder.path, message: "there is no policy pp", hint: "did you mean p?")) {
+      try bench.check(["p", "pp"])
+    }
+    var told: [String] = []
+    bench.prices(of: ["p"]) { if case .failure(let problem) = $0 { told.append("\(problem)") } }
+    #expect(told.count == 1 && told.first?.contains("config.url is required") == true)
+    #expect(told.first?.contains("tide.bench { gateway = { ... } } says in its test file") == true)
+  }
+
   private func prices(_ files: [String: String], of names: [String] = []) throws -> (
     priced: [String], problems: [String]
   ) {

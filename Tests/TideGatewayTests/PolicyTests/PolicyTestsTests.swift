@@ -46,6 +46,55 @@ import Testing
       """)
   }
 
+  /// What a policy said when it failed explains a test that expected something else of it.
+  @Test func aFailureQuotesWhatThePolicyLogged() throws {
+    let failed = try failure(
+      "return { version = '1', api = 1,\n  on_request = function(ctx) return ctx.auth.tenant end }",
+      "t.eq(t.gateway { { use = 'p' } }:chat {}.status, 413)")
+    #expect(failed.message.contains("expected 413"))
+    let lines = failed.evidence.logLines(isWhole: false)
+    #expect(lines.count == 1 && lines[0].contains("logged (error): policy p: on_request failed: "), "\(lines)")
+    #expect(lines[0].contains("p.lua:2: attempt to index a nil value"))
+  }
+
+  @Test func metricsAreSeen() throws {
+    try passes(
+      """
+      return { version = "1", api = 1, on_request = function(ctx)
+        tide.metrics.incr("seen")
+        tide.metrics.incr("asked", 2, { model = ctx.model })
+        tide.metrics.observe("size", 7) end }
+      """,
+      """
+      local g = t.gateway { { use = "p" } }
+      local first = g:chat { model = "a" }
+      local second = g:chat { model = "b" }
+      t.eq(first.metrics.seen, 1.0)
+      t.eq(second.metrics, { seen = 2.0, asked = 4.0, ['asked{model="a"}'] = 2.0, ['asked{model="b"}'] = 2.0,
+        size_sum = 14.0, size_count = 2.0 })
+      t.eq(t.gateway { { use = "p" } }:chat {}.metrics.seen, 1.0)
+      """)
+  }
+
+  /// A service says of what type its answer is, or does not: so does what stands in for it.
+  @Test func aMocksBodyHasNoTypeOfItsOwn() throws {
+    try passes(
+      """
+      return { version = "1", api = 1, net = { "x.example" }, on_request = function(ctx)
+        local r = tide.http { url = "https://x.example/" }
+        return tide.respond { text = tostring(r.headers["content-type"]) .. " " .. type(r.json) .. " " .. r.body } end }
+      """,
+      """
+      local g = t.gateway { { use = "p" } }
+      local function told(answer) return g:chat { http = { ["GET https://x.example/"] = answer } }.text end
+      t.eq(told { body = '{"a":1}' }, 'nil nil {"a":1}')
+      t.eq(told('{"a":1}'), 'nil nil {"a":1}')
+      t.eq(told { json = { a = 1 } }, 'application/json table {"a":1}')
+      t.eq(told { body = '{"a":1}', headers = { ["Content-Type"] = "application/json" } }, 'application/json table {"a":1}')
+      t.eq(told(function() return { json = { a = 1 }, headers = { ["content-type"] = "text/json" } } end), 'text/json table {"a":1}')
+      """)
+  }
+
   @Test func upstreamsFailInEveryWay() throws {
     try passes(
       Self.nothing,

@@ -42,10 +42,12 @@ extension SyntaxParser {
       return .string(token.text)
     case .number:
       advance()
-      return .constant
+      return .constant(.number)
     default: break
     }
-    if take("nil") || take("true") || take("false") || take("...") { return .constant }
+    if take("nil") { return .constant(.nothing) }
+    if take("true") || take("false") { return .constant(.boolean) }
+    if take("...") { return .constant(.rest) }
     if take("function") { return .function(try functionBody(), line: line) }
     if token.is("{") { return try table() }
     return try suffixed()

@@ -129,11 +129,12 @@ struct SyntaxParser {
       _ = try name()
       return nil
     case "return":
+      let line = token.line
       advance()
       var values: [SyntaxExpression] = []
       if !isAtBlockEnd, !token.is(";") { values = try expressions() }
       _ = take(";")
-      return .returns(values)
+      return .returns(values, line: line)
     case "do":
       advance()
       let body = try block()

@@ -25,7 +25,7 @@ indirect enum SyntaxStatement {
   case local([Int], [SyntaxExpression])
   case assign([SyntaxExpression], [SyntaxExpression])
   case call(SyntaxExpression)
-  case returns([SyntaxExpression])
+  case returns([SyntaxExpression], line: Int)
   /// `function a.b.c()`, or `function a.b:c()`.
   case declare(SyntaxExpression, isMethod: Bool, function: Int)
   /// `for` over a range or an iterator.
@@ -39,14 +39,19 @@ indirect enum SyntaxExpression {
   /// A free name: a field of `_ENV`.
   case global(String, line: Int)
   case string(String)
-  /// nil, a boolean, a number, `...`
-  case constant
+  case constant(SyntaxConstant)
   case function(Int, line: Int)
   case table([SyntaxField])
   /// A value and what is done to it, one after another.
   case chain(SyntaxExpression, [SyntaxSuffix])
   /// The operands of operators; how they bind is left out.
   case operation([SyntaxExpression])
+}
+
+enum SyntaxConstant {
+  case nothing, boolean, number
+  /// `...`
+  case rest
 }
 
 enum SyntaxSuffix {
@@ -82,7 +87,7 @@ extension SyntaxTree {
     for statement in block {
       onStatement(statement)
       switch statement {
-      case .local(_, let values), .returns(let values): each(values)
+      case .local(_, let values), .returns(let values, _): each(values)
       case .assign(let targets, let values): each(targets + values)
       case .call(let call): each([call])
       case .declare(let target, _, let function):
