@@ -77,7 +77,8 @@ public enum PolicyReference {
     [
       "---@class tide.Verdict", "", "---@class tide.Filter", "", "---@class tide.Error",
       field("code", "string", ""), field("message", "string", ""), field("retry_after?", "integer", "milliseconds"), "",
-      "---@class tide.Lane", field("choice", "integer", ""), field("block", "integer", ""),
+      "---@class tide.Lane", field("choice", "integer", ""),
+      field("block", "integer", "from 0; of tool_args, the call's place among those of its choice"),
       field("channel", "string", "text, reasoning, refusal or tool_args"), "", "---@class tide.Target",
       field("model", "string", ""), field("cluster?", "string", ""), field("healthy?", "boolean", ""),
       field("pending?", "integer", "requests in flight"), "", "---@class tide.UpstreamError",
@@ -96,7 +97,10 @@ public enum PolicyReference {
     var lines = [
       "---@class tide.Policy", field("name?", "string", "equals the file's"), field("version?", "string", ""),
       field("api?", "integer", "1"), field("auto?", "boolean", "bound as soon as the file is there"),
-      field("schema?", "table", "what its configuration may hold"), field("channels?", "string[]", "lanes it sees"),
+      field("schema?", "table", "what its configuration may hold"),
+      field(
+        "channels?", "(\"text\"|\"reasoning\"|\"refusal\"|\"tool_args\")[]",
+        "lanes that its hooks and filters see; text by default"),
       field("segment?", "{unit: string|integer, wait?: boolean}", ""), field("hold?", "table", ""),
       field("budgets?", "table", ""), field("failure?", "table<string, \"deny\"|\"cut\"|\"skip\">", ""),
       field("net?", "string[]", "hosts that the file itself names"),
