@@ -19,6 +19,32 @@ tide.test("what the model names by itself is masked", function(t)
   t.invariant(r)
 end)
 
+tide.test("tools are called with the client's own words", function(t)
+  local r = gateway(t):chat {
+    text = "tell bob@example.com",
+    upstream = { tool_calls = { { name = "send", args = { to = { "<EMAIL_1>" }, cc = "eve@example.com, <EMAIL_2>" } } } },
+  }
+  t.eq(r.tool_calls[1].args, { to = { "bob@example.com" }, cc = "eve@example.com, <EMAIL_2>" })
+  t.eq(r.finish, "tool_calls")
+  t.invariant(r, { except = { "reads" } })
+end)
+
+tide.test("the model does not see in its own calls what the client got of them", function(t)
+  local function call(args) return { { id = "a", type = "function", ["function"] = { name = "send", arguments = args } } } end
+  local said = "call me <EMAIL_1>"
+  local r = gateway(t):chat {
+    messages = {
+      said, { role = "assistant", content = "", tool_calls = call '{"to": "bob@example.com","n":1.0}' },
+      { role = "tool", tool_call_id = "a", content = "sent to carl@example.com, bob@example.com" },
+    },
+    upstream = { text = "done: <EMAIL_2>", tool_calls = { { name = "send", args = { to = "<EMAIL_3>" } } } },
+  }
+  t.eq(r.sent.body.messages[2].tool_calls, call '{"to": "<EMAIL_2>","n":1.0}')
+  t.eq(r.sent.body.messages[3].content, "sent to <EMAIL_3>, <EMAIL_2>")
+  t.eq(r.text, "done: bob@example.com")
+  t.eq(r.tool_calls[1].args.to, "carl@example.com")
+end)
+
 tide.test("kinds and roles choose what is hidden", function(t)
   local r = gateway(t, { kinds = { "ip" }, roles = { "user" } }):chat {
     system = "You run on 192.0.2.7.", text = "ping 192.0.2.1 for bob@example.com", upstream = { text = "<IP_1> is up" },

@@ -57,10 +57,10 @@ def gateway_with(start, engine, config):
         policies=[{"use": "tool-gate", "config": config}]))
 
 
-def chat(url, stream):
+def chat(url, stream, prompt="x", script=SCRIPT):
     tool = {"type": "function", "function": FUNCTION}
     with openai.OpenAI(base_url=url + "/v1", api_key=KEY, max_retries=0, timeout=20) as client:
-        request = dict(model="tool-call", messages=[{"role": "user", "content": "x"}], tools=[tool], extra_headers=SCRIPT)
+        request = dict(model="tool-call", messages=[{"role": "user", "content": prompt}], tools=[tool], extra_headers=script)
         if stream:
             with client.chat.completions.stream(**request) as events:
                 for _ in events:
@@ -72,9 +72,9 @@ def chat(url, stream):
     return answer.message.content or "", calls, answer.finish_reason == "tool_calls"
 
 
-def responses(url, stream):
+def responses(url, stream, prompt="x", script=SCRIPT):
     with openai.OpenAI(base_url=url + "/v1", api_key=KEY, max_retries=0, timeout=20) as client:
-        request = dict(model="tool-call", input="x", tools=[{"type": "function", **FUNCTION}], extra_headers=SCRIPT)
+        request = dict(model="tool-call", input=prompt, tools=[{"type": "function", **FUNCTION}], extra_headers=script)
         if stream:
             with client.responses.stream(**request) as events:
                 numbers = [event.sequence_number for event in events]
@@ -86,11 +86,11 @@ def responses(url, stream):
     return answer.output_text, calls, bool(calls)
 
 
-def messages(url, stream):
+def messages(url, stream, prompt="x", script=SCRIPT):
     tool = {"name": FUNCTION["name"], "input_schema": FUNCTION["parameters"]}
     with anthropic.Anthropic(base_url=url, api_key=KEY, max_retries=0, timeout=20) as client:
-        request = dict(model="tool-call", max_tokens=1000, messages=[{"role": "user", "content": "x"}], tools=[tool],
-                       extra_headers=SCRIPT)
+        request = dict(model="tool-call", max_tokens=1000, messages=[{"role": "user", "content": prompt}], tools=[tool],
+                       extra_headers=script)
         if stream:
             with client.messages.stream(**request) as events:
                 answer = events.get_final_message()
@@ -132,3 +132,54 @@ def test_a_policy_that_fails_lets_no_call_through(start, engine):
             text, calls, finished_with_calls = ask(gateway.url, stream)
             assert (calls, finished_with_calls) == ([], False) and "withheld" in text
     assert "on_tool_call failed" in gateway.text and "broken.lua:1: no send_mail" in gateway.text
+
+
+def with_policy(start, engine, text):
+    return start(
+        configuration(clusters=[cluster("engine", engine.url, dialect=["openai", "anthropic"])], policies=[{"use": "own"}]),
+        policies={"own": text})
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("ask", [chat, responses, messages])
+def test_placeholders_in_arguments_become_the_clients_own_words(start, engine, ask, stream):
+    gateway = start(configuration(
+        clusters=[cluster("engine", engine.url, dialect=["openai", "anthropic"])], policies=[{"use": "pii-roundtrip"}]))
+    script = {"x-engine-script": r'{"to": ["<EMAIL_1>", "eve@example.com"], "n": 1.50, "\u003cEMAIL_1>": "\u003cEMAIL_1>"}'}
+    text, calls, finished_with_calls = ask(gateway.url, stream, "write to bob@example.com", script)
+    assert (text, finished_with_calls) == ("", True)
+    assert calls == [("send_mail", {"to": ["bob@example.com", "eve@example.com"], "n": 1.5, "<EMAIL_1>": "bob@example.com"})]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("ask", [chat, responses, messages])
+def test_replacements_in_arguments_keep_the_json(start, engine, ask, stream):
+    gateway = with_policy(
+        start, engine, r"""return { filters = { tide.filter.replace {
+          words = { secret = 'a "b" \\ c\n\1 é 😀' }, channels = { "tool_args" } } } }""")
+    script = {"x-engine-script": r'{"secret":{"x":["no","secret"]},"sec":"ret","u":"\u0073ecret \ud83d\ude00"}'}
+    made = 'a "b" \\ c\n\x01 é 😀'
+    assert ask(gateway.url, stream, script=script) == (
+        "", [("send_mail", {"secret": {"x": ["no", made]}, "sec": "ret", "u": made + " 😀"})], True)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("ask", [chat, responses, messages])
+def test_a_block_on_arguments_ends_the_answer_without_the_call(start, engine, ask, stream):
+    # The SDKs' helpers raise at any other reason.
+    gateway = with_policy(
+        start, engine,
+        """return { filters = { tide.filter.block { patterns = { "all@[a-z.]{1,40}" }, channels = { "tool_args" },
+             on_match = function(s, match) return tide.cut { reason = "stop", text = "Not to " .. match.text } end } } }""")
+    assert ask(gateway.url, stream) == ("Not to all@example.com", [], False)
+    script = {"x-engine-script": '{"to":"bob@example.com"}'}
+    assert ask(gateway.url, stream, script=script) == ("", [("send_mail", {"to": "bob@example.com"})], True)
+
+
+@pytest.mark.parametrize("ask", [chat, responses])
+def test_arguments_that_are_no_json_are_an_error(start, engine, ask):
+    gateway = with_policy(
+        start, engine, "return { filters = { tide.filter.replace { words = { a = 'b' }, channels = { 'tool_args' } } } }")
+    for stream in (False, True):
+        with pytest.raises(openai.APIError, match="arguments that are not valid JSON"):
+            ask(gateway.url, stream, script={"x-engine-script": '{"to":"al'})

@@ -67,12 +67,9 @@ import TideCore
     #expect(messages(text).contains { $0.contains(message) }, "\(messages(text))")
   }
 
-  @Test(arguments: [
-    ("return { channels = { 'tool_args' } }", "tool_args")
-  ])
-  func whatIsNotYetThereIsRefusedByName(_ text: String, _ name: String) {
-    let found = messages(text)
-    #expect(found.contains { $0.contains(name) && $0.contains("not supported yet by this version") }, "\(found)")
+  @Test func everyChannelHasAName() {
+    #expect(messages("return { channels = { 'text', 'reasoning', 'refusal', 'tool_args' } }").isEmpty)
+    #expect(messages("return { channels = {} }").contains { $0.contains("text, reasoning, refusal, tool_args") })
   }
 
   private static let timed =

@@ -48,10 +48,13 @@ public enum AnswerStream {
     }
   }
 
-  /// Ends the answer from outside, well formed: a limit of the gateway's own.
-  public func cut(_ cut: LaneCut, into out: inout ByteQueue) {
+  /// Ends the answer from outside, well formed.
+  ///
+  /// - Parameter choice: gets the cut's text; nil is the first that has not finished.
+  @discardableResult
+  public func cut(_ cut: LaneCut, choice: Int32? = nil, into out: inout ByteQueue) -> StreamProgress {
     switch self {
-    case .chat(let stream): stream.cut(cut, into: &out)
+    case .chat(let stream): stream.cut(cut, choice: choice, into: &out)
     case .named(let stream): stream.cut(cut, into: &out)
     }
   }

@@ -21,6 +21,14 @@ extension ChatMessage {
           reader.readOnce("content", &scanner)
         } else if dialect == .responses, scanner.equals(key, "output") {
           reader.readOnce("output", &scanner, role: "tool")
+        } else if dialect == .openAI, scanner.equals(key, "tool_calls"), scanner.peek() == .array {
+          reader.readCalls(&scanner)
+        } else if dialect == .openAI, scanner.equals(key, "function_call"), scanner.peek() == .object {
+          reader.readFunction(&scanner)
+        } else if dialect == .responses, scanner.peek() == .string, scanner.equals(key, "arguments") {
+          reader.readArguments(&scanner, .quoted)
+        } else if dialect == .responses, scanner.peek() == .string, scanner.equals(key, "input") {
+          reader.readArguments(&scanner, .text)
         } else if dialect == .responses, scanner.equals(key, "type"), scanner.peek() == .string {
           guard type == nil else { return .failure(JSONObject.duplicate("type")) }
           type = scanner.string().map { JSONText.string(scanner.content($0)) }
@@ -29,15 +37,19 @@ extension ChatMessage {
         }
       }
       if let problem = reader.problem { return .failure(problem) }
-      if let role { return .success(ChatMessage(role: role, json: json, parts: reader.parts)) }
+      if let role {
+        var message = ChatMessage(role: role, json: json, parts: reader.parts)
+        message.arguments = reader.arguments
+        return .success(message)
+      }
       // Items of Responses that are no messages say what they are by their type.
       guard dialect == .responses, let type, type != "message" else {
         return .failure(RequestProblem(message: "Each message needs a 'role'.", param: dialect.listName))
       }
-      return .success(
-        type.hasSuffix("_output")
-          ? ChatMessage(role: "tool", json: json, parts: reader.parts)
-          : ChatMessage(role: "assistant", json: json, parts: []))
+      if type.hasSuffix("_output") { return .success(ChatMessage(role: "tool", json: json, parts: reader.parts)) }
+      var call = ChatMessage(role: "assistant", json: json, parts: [])
+      call.arguments = reader.arguments
+      return .success(call)
     }
   }
 
@@ -66,6 +78,7 @@ private struct MessageReader {
   /// Parts may hold parts: tools' results, documents.
   let nests: Bool
   var parts: [ChatMessage.Part] = []
+  var arguments: [ChatMessage.Arguments] = []
   var problem: RequestProblem?
   private var seen: [String] = []
 
@@ -76,6 +89,47 @@ private struct MessageReader {
     if seen.contains(name) { problem = problem ?? JSONObject.duplicate(name) } else { seen.append(name) }
     read(&scanner, role: role)
   }
+
+  // MARK: Tool calls
+
+  /// Elements of `tool_calls`; what comes twice is read twice.
+  mutating func readCalls(_ scanner: inout JSONScanner) {
+    guard scanner.enterArray() else { return }
+    while scanner.nextElement() {
+      guard scanner.peek() == .object, scanner.enterObject() else {
+        _ = scanner.skipValue()
+        continue
+      }
+      while let key = scanner.nextKey() {
+        if scanner.peek() == .object, scanner.equals(key, "function") || scanner.equals(key, "custom") {
+          readFunction(&scanner)
+        } else {
+          _ = scanner.skipValue()
+        }
+      }
+    }
+  }
+
+  /// What a call calls: `arguments` are JSON, the `input` of a custom tool is any text.
+  mutating func readFunction(_ scanner: inout JSONScanner) {
+    guard scanner.enterObject() else { return }
+    while let key = scanner.nextKey() {
+      if scanner.peek() == .string, scanner.equals(key, "arguments") {
+        readArguments(&scanner, .quoted)
+      } else if scanner.peek() == .string, scanner.equals(key, "input") {
+        readArguments(&scanner, .text)
+      } else {
+        _ = scanner.skipValue()
+      }
+    }
+  }
+
+  mutating func readArguments(_ scanner: inout JSONScanner, _ form: ChatMessage.Arguments.Form) {
+    guard let text = scanner.string() else { return }
+    arguments.append(ChatMessage.Arguments(range: text.quoted, form: form))
+  }
+
+  // MARK: Texts
 
   /// A string, or an array of parts.
   private mutating func read(_ scanner: inout JSONScanner, role: String?) {
@@ -100,6 +154,7 @@ private struct MessageReader {
     // What is nested may come before it is known what holds it.
     let first = parts.count
     var names: Set<String> = []
+    var inputs: [Range<Int>] = []
     while let key = scanner.nextKey() {
       let value = scanner.peek()
       if scanner.equals(key, "type"), value == .string {
@@ -114,9 +169,14 @@ private struct MessageReader {
       } else if scanner.equals(key, "source"), nests, value == .object {
         if !names.insert("source").inserted { problem = problem ?? JSONObject.duplicate("source") }
         readSource(&scanner, role: role)
+      } else if nests, scanner.equals(key, "input"), value == .object {
+        if let range = scanner.skipValue() { inputs.append(range) }
       } else {
         _ = scanner.skipValue()
       }
+    }
+    if type?.hasSuffix("tool_use") ?? false {
+      arguments += inputs.map { ChatMessage.Arguments(range: $0, form: .value) }
     }
     if type?.hasSuffix("tool_result") ?? false {
       for place in first..<parts.count { parts[place].role = "tool" }

@@ -21,16 +21,36 @@ public struct ChatMessage: Equatable, Sendable {
     var replacement: [UInt8]?
   }
 
+  /// The arguments of a tool call that the model made before.
+  struct Arguments: Equatable, Sendable {
+    enum Form: Equatable, Sendable {
+      /// JSON that stands in a string.
+      case quoted
+      /// Any text, a string.
+      case text
+      /// A value of the message's own JSON.
+      case value
+    }
+
+    /// As offsets into `json`, a string with its quotes.
+    var range: Range<Int>
+    var form: Form
+    var replacement: [UInt8]?
+  }
+
   public internal(set) var role: String
   /// The message as it came, or as a policy made it. Of a message that a member of its own holds, that member's value.
   let json: [UInt8]
   var parts: [Part]
+  var arguments: [Arguments] = []
   var origin = Origin.added
 
   /// How many pieces of text it has; tool calls, images and other parts are not counted.
   public var textPartCount: Int { parts.count }
 
-  var isEdited: Bool { parts.contains { $0.replacement != nil } }
+  var isEdited: Bool {
+    parts.contains { $0.replacement != nil } || arguments.contains { $0.replacement != nil }
+  }
 
   /// A message of one text.
   public init(role: String, text: String) {
@@ -89,14 +109,16 @@ public struct ChatMessage: Equatable, Sendable {
   /// The message as it leaves.
   public func body() -> [UInt8] {
     guard isEdited else { return json }
+    var edits = parts.compactMap { part in part.replacement.map { (part.range, $0) } }
+    edits += arguments.compactMap { call in call.replacement.map { (call.range, $0) } }
+    edits.sort { $0.0.lowerBound < $1.0.lowerBound }
     var out: [UInt8] = []
     out.reserveCapacity(json.count + 64)
     var cursor = 0
-    for part in parts {
-      guard let replacement = part.replacement else { continue }
-      out += json[cursor..<part.range.lowerBound]
+    for (range, replacement) in edits {
+      out += json[cursor..<range.lowerBound]
       out += replacement
-      cursor = part.range.upperBound
+      cursor = range.upperBound
     }
     return out + json[cursor...]
   }

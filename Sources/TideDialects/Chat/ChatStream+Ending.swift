@@ -64,10 +64,15 @@ extension ChatStream {
     heldFinish.removeAll()
   }
 
-  /// Ends the answer from outside, well formed: a limit of the gateway's own. What lanes hold is released first.
-  public func cut(_ cut: LaneCut, into out: inout ByteQueue) {
-    guard !progress.isOver else { return }
-    writeCut(cut, choice: grammar.unfinished.first ?? 0, into: &out)
+  /// Ends the answer from outside, well formed. What lanes hold is released first, which may have to wait.
+  ///
+  /// - Parameter choice: gets the cut's text; nil is the first that has not finished.
+  @discardableResult
+  public func cut(_ cut: LaneCut, choice: Int32? = nil, into out: inout ByteQueue) -> StreamProgress {
+    guard !progress.isOver, heldEvent == nil else { return progress }
+    let choice = choice ?? grammar.unfinished.first ?? 0
+    let isDone = attempt(HeldEvent(.cut(cut, choice: choice)), into: &out) { writeCut(cut, choice: choice, into: &$0) }
+    return isDone ? progress : .waiting
   }
 
   /// Ends the answer after the processor's `.cut` on a lane; what that lane holds is given up.
@@ -76,7 +81,7 @@ extension ChatStream {
     writeCut(options.processor?.cut ?? LaneCut(), choice: choice, into: &out)
   }
 
-  private func writeCut(_ cut: LaneCut, choice: Int32, into out: inout ByteQueue) {
+  func writeCut(_ cut: LaneCut, choice: Int32, into out: inout ByteQueue) {
     answerHasEnded = true
     lastWasForwarded = false
     if lanes != nil {
@@ -128,6 +133,7 @@ extension StreamFailure {
   public var code: String {
     switch self {
     case .malformed: "upstream_malformed_event"
+    case .badArguments: "tool_arguments_malformed"
     case .tooLarge: "upstream_event_too_large"
     case .upstreamError: "upstream_error"
     case .policy: "policy_error"
@@ -141,6 +147,8 @@ extension StreamFailure {
   public var message: String {
     switch self {
     case .malformed: "The upstream sent an event that could not be read."
+    case .badArguments:
+      "The model called a tool with arguments that are not valid JSON, so that no policy could read them. Try again; if the answer was cut short, allow it more tokens."
     case .tooLarge: "The upstream sent an event that is too large."
     case .upstreamError: "The upstream reported an error."
     case .policy: "A policy of the gateway failed; the answer was stopped."

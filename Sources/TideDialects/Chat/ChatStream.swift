@@ -25,7 +25,7 @@ public final class ChatStream {
 
   /// Whether the processor may wait, and what is kept while it does.
   private let mayWait: Bool
-  private var heldEvent: HeldEvent?
+  private(set) var heldEvent: HeldEvent?
 
   /// Where the answer stands.
   public internal(set) var progress = StreamProgress.streaming
@@ -135,6 +135,7 @@ public final class ChatStream {
       case .event: held.withEvent { handle($0, into: &out) }
       case .lastEvent: held.withEvent { handleLast($0, into: &out) }
       case .end: endAnswer(terminator: UnsafeRawBufferPointer(start: nil, count: 0), into: &out)
+      case .cut(let cut, let choice): writeCut(cut, choice: choice, into: &out)
       }
     }
     guard isDone else { return .waiting }
@@ -149,7 +150,7 @@ public final class ChatStream {
   /// Does a piece of work that can be taken back.
   ///
   /// - Returns: false when the processor waits: nothing has happened then, and `held` is kept.
-  private func attempt(
+  func attempt(
     _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue, _ work: (inout ByteQueue) -> Void
   ) -> Bool {
     guard mayWait, let processor = options.processor else {

@@ -19,6 +19,8 @@ public enum StreamProgress: Equatable, Sendable, BitwiseCopyable {
 public enum StreamFailure: UInt8, Sendable, BitwiseCopyable {
   /// An event that policies had to read was not the dialect's JSON.
   case malformed
+  /// The arguments of a tool call that policies had to read were not JSON.
+  case badArguments
   /// An event over 1 MiB.
   case tooLarge
   /// The upstream sent an error event of its own; it was forwarded.

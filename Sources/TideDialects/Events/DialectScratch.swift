@@ -20,4 +20,18 @@ public final class DialectScratch {
   var responsesEvent = ResponsesEvent()
 
   public init() {}
+
+  /// Makes what the processor appended valid UTF-8; false when it was not.
+  @discardableResult
+  func repairEmitted() -> Bool {
+    let bytes = emitted.readableBytes
+    if UTF8Text.validPrefix(bytes) == bytes.count { return true }
+    repaired.removeAll()
+    var repair = UTF8Repair()
+    repair.append(bytes, into: &repaired)
+    repair.end(into: &repaired)
+    emitted.removeAll()
+    emitted.append(repaired.readableBytes)
+    return false
+  }
 }

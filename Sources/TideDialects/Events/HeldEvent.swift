@@ -2,12 +2,14 @@ import TideCore
 
 /// What a stream keeps while a policy waits: the event that is to be handled again, and the bytes that came behind it.
 struct HeldEvent {
-  enum Kind: UInt8 {
+  enum Kind: Equatable {
     case event
     /// The last one, which lacked its blank line.
     case lastEvent
     /// No event: the end of the upstream's answer.
     case end
+    /// No event: the answer is cut from outside, with its last words in this choice.
+    case cut(LaneCut, choice: Int32)
   }
 
   var kind: Kind

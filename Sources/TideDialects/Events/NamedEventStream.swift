@@ -105,6 +105,7 @@ public class NamedEventStream {
     guard let held = heldEvent else { return progress }
     heldEvent = nil
     let isDone = attempt(held, into: &out) { out in
+      if case .cut(let cut, _) = held.kind { return writeCut(cut, into: &out) }
       held.withEvent { event in
         if held.kind == .lastEvent { takeLast(event, into: &out) } else { take(event, into: &out) }
       }
@@ -222,10 +223,12 @@ public class NamedEventStream {
 
   // MARK: Ending early
 
-  /// Ends the answer from outside, well formed: a limit of the gateway's own. What lanes hold is released first.
-  public final func cut(_ cut: LaneCut, into out: inout ByteQueue) {
-    guard !progress.isOver else { return }
-    writeCut(cut, into: &out)
+  /// Ends the answer from outside, well formed. What lanes hold is released first, which may have to wait.
+  @discardableResult
+  public final func cut(_ cut: LaneCut, into out: inout ByteQueue) -> StreamProgress {
+    guard !progress.isOver, heldEvent == nil else { return progress }
+    let isDone = attempt(HeldEvent(.cut(cut, choice: 0)), into: &out) { writeCut(cut, into: &$0) }
+    return isDone ? progress : .waiting
   }
 
   /// Ends the answer after the processor's `.cut`.

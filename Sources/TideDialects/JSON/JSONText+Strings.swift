@@ -32,11 +32,11 @@ extension JSONText {
   }
 
   /// True when `json` is one JSON value within the depth limit, in valid UTF-8.
-  public static func isValue(_ json: [UInt8]) -> Bool {
-    json.withUnsafeBytes { buffer in
-      guard UTF8Text.validPrefix(buffer) == buffer.count else { return false }
-      var scanner = JSONScanner(buffer)
-      return scanner.skipValue() != nil && scanner.atEnd()
-    }
+  public static func isValue(_ json: [UInt8]) -> Bool { json.withUnsafeBytes { isValue($0) } }
+
+  static func isValue(_ json: UnsafeRawBufferPointer) -> Bool {
+    guard UTF8Text.validPrefix(json) == json.count else { return false }
+    var scanner = JSONScanner(json)
+    return scanner.skipValue() != nil && scanner.atEnd()
   }
 }

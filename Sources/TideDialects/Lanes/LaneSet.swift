@@ -66,7 +66,7 @@ struct LaneSet<Key> {
       lanes[lane].hasEnded = true
       step = processor.laneEnd(id, into: &scratch.emitted)
     }
-    let isValid = Self.validate(scratch)
+    let isValid = scratch.repairEmitted()
     let emitted = scratch.emitted.readableBytes
     let isSame =
       isValid && emitted.count == text.count
@@ -88,23 +88,10 @@ struct LaneSet<Key> {
     scratch.emitted.removeAll()
     guard !lanes[lane].hasEnded else { return .proceed }
     let step = processor.laneRelease(lanes[lane].id, at: time, into: &scratch.emitted)
-    _ = Self.validate(scratch)
+    scratch.repairEmitted()
     return step
   }
 
   /// Marks a lane as ended without asking the processor: what it holds is given up.
   mutating func abandon(_ lane: Int) { lanes[lane].hasEnded = true }
-
-  /// Makes what the processor appended valid UTF-8; false when it was not.
-  private static func validate(_ scratch: DialectScratch) -> Bool {
-    let emitted = scratch.emitted.readableBytes
-    if UTF8Text.validPrefix(emitted) == emitted.count { return true }
-    scratch.repaired.removeAll()
-    var repair = UTF8Repair()
-    repair.append(emitted, into: &scratch.repaired)
-    repair.end(into: &scratch.repaired)
-    scratch.emitted.removeAll()
-    scratch.emitted.append(scratch.repaired.readableBytes)
-    return false
-  }
 }

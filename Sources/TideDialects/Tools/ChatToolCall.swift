@@ -1,9 +1,14 @@
+import TideCore
+
 /// A tool call of Chat Completions, as its deltas make it.
 struct ChatToolCall {
   let index: Int32
   private(set) var id = ""
   private(set) var name = ""
-  private(set) var arguments = ""
+  /// What came of its arguments, whole characters.
+  private var arguments: [UInt8] = []
+  /// A character may be cut between two deltas.
+  private var decoder = LaneText()
   /// The first delta, whose other members the client gets too.
   private var first: [UInt8]
   /// `function` or `custom`, and the member in it that has the arguments.
@@ -28,17 +33,26 @@ struct ChatToolCall {
       guard let function = call.object(kind) else { return false }
       // Some backends repeat the name with every delta.
       if let text = function.text("name"), text != name { name += text }
-      if let text = function.text(argumentsName) {
-        arguments += text
-      } else if let whole = function[argumentsName], whole.kind != .null {
-        arguments += String(decoding: bytes[whole.value], as: UTF8.self)
+      guard let member = function[argumentsName], member.kind != .null else { return true }
+      if member.kind == .string {
+        var decoded = ByteQueue()
+        let content = member.value.dropFirst().dropLast()
+        decoder.append(UnsafeRawBufferPointer(rebasing: bytes[content]), into: &decoded)
+        arguments += decoded.readableBytes
+      } else {
+        arguments += bytes[member.value]
       }
       return true
     }
   }
 
   func call(choice: Int32, ordinal: Int) -> ToolCall {
-    ToolCall(choice: choice, index: ordinal, id: id, name: name, arguments: arguments)
+    var end = ByteQueue()
+    var decoder = decoder
+    decoder.end(into: &end)
+    return ToolCall(
+      choice: choice, index: ordinal, id: id, name: name,
+      arguments: String(decoding: arguments + end.readableBytes, as: UTF8.self), takesJSON: kind == "function")
   }
 
   /// The whole call as one element of `tool_calls`.

@@ -9,6 +9,8 @@ final class MessagesToolGate: ToolGate {
     var id: String
     var name: String
     var arguments: [UInt8] = []
+    /// A character may be cut between two deltas.
+    var decoder = LaneText()
     /// Arguments that the block began with.
     var initial: [UInt8]
   }
@@ -27,13 +29,18 @@ final class MessagesToolGate: ToolGate {
     case .blockDelta:
       guard let place = blocks.firstIndex(where: { $0.index == content.index }) else { return forward(event) }
       if content.textKey == .partialJSON, let text = content.text {
-        blocks[place].arguments += JSONText.unescape(bytes(event.data, text.start..<text.end))
+        var decoded = ByteQueue()
+        blocks[place].decoder.append(bytes(event.data, text.start..<text.end), into: &decoded)
+        blocks[place].arguments += decoded.readableBytes
       }
       keep(event, place)
     case .blockStop:
       guard let place = blocks.firstIndex(where: { $0.index == content.index }) else { return forward(event) }
       keep(event, place)
       judgedPlace = place
+      var rest = ByteQueue()
+      blocks[place].decoder.end(into: &rest)
+      blocks[place].arguments += rest.readableBytes
       let block = blocks[place]
       let arguments = block.arguments.isEmpty ? block.initial : block.arguments
       judge([

@@ -69,7 +69,7 @@ final class ResponsesToolGate: ToolGate {
     defer { count += 1 }
     return ToolCall(
       index: count, id: item.text("call_id") ?? item.text("id") ?? "", name: name,
-      arguments: item.text(Self.argumentsName(item)) ?? "")
+      arguments: item.text(Self.argumentsName(item)) ?? "", takesJSON: item.text("type") == "function_call")
   }
 
   private func keep(_ event: SSEEvent, _ place: Int) {

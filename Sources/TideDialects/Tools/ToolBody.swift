@@ -93,7 +93,8 @@ public struct ToolBody {
       add(
         ToolCall(
           index: calls.count, id: item.text("call_id") ?? item.text("id") ?? "", name: name,
-          arguments: item.text(ResponsesToolGate.argumentsName(item)) ?? ""), at: element)
+          arguments: item.text(ResponsesToolGate.argumentsName(item)) ?? "",
+          takesJSON: item.text("type") == "function_call"), at: element)
     }
     return true
   }
@@ -121,6 +122,25 @@ public struct ToolBody {
       }
       return scratch.edited(data)
     }
+  }
+
+  /// The body when the answer ends at the first call that nothing was decided on: without it and what lies behind it. `BodyCut` then says
+  /// how it ended.
+  ///
+  /// - Returns: nil when it cannot be made: nothing of the body must pass.
+  public func beginning(_ decisions: [ToolDecision]) -> [UInt8]? {
+    let all = decisions + Array(repeating: .deny(message: ""), count: calls.count - decisions.count)
+    guard dialect != .openAI, decisions.count < places.count else { return body(all) }
+    // What lies behind the call in these dialects was said after it.
+    let end = places[decisions.count].element.lowerBound
+    let scratch = DialectScratch()
+    let kept = body.withUnsafeBytes { data -> [UInt8] in
+      scratch.beginEdits()
+      let elements = JSONMembers.elements(data, owners[0].list) ?? []
+      scratch.removeElements(elements) { elements[$0].lowerBound >= end }
+      return scratch.edited(data)
+    }
+    return ToolBody(kept, dialect)?.body(decisions)
   }
 
   private func editChat(

@@ -9,13 +9,18 @@ public struct ToolCall: Equatable, Sendable {
   public var name: String
   /// JSON, or whatever text the tool takes.
   public var arguments: String
+  /// False for the tools that take any text (`custom`).
+  public var takesJSON: Bool
 
-  public init(choice: Int32 = 0, index: Int = 0, id: String, name: String, arguments: String) {
+  public init(
+    choice: Int32 = 0, index: Int = 0, id: String, name: String, arguments: String, takesJSON: Bool = true
+  ) {
     self.choice = choice
     self.index = index
     self.id = id
     self.name = name
     self.arguments = arguments
+    self.takesJSON = takesJSON
   }
 }
 

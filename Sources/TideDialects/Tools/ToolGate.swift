@@ -70,6 +70,15 @@ public class ToolGate {
     goOn()
   }
 
+  /// The answer ends at `call`: those that were decided on before it leave, it and all that came behind it do not.
+  public final func endEarly() {
+    let all = decided
+    decided = []
+    undecided = []
+    queue = []
+    if failure == nil, !all.isEmpty { release(all) }
+  }
+
   // MARK: Events
 
   private func arrive(_ event: SSEEvent) {

@@ -145,6 +145,7 @@ extension Exchange {
     case .complete: answerIsWhole(stream)
     case .cut:
       outcome = .cut
+      lanes?.keepLastWords()
       abandonUpstream()
       answerIsWhole(stream)
     case .failed(let failure): streamFailed(stream, failure)
@@ -192,7 +193,7 @@ extension Exchange {
     case .policy: outcome = .policyFailed
     case .timedOut: outcome = .timedOut
     case .drained: outcome = .drainKilled
-    case .malformed, .tooLarge, .truncated: outcome = .upstreamDied
+    case .malformed, .badArguments, .tooLarge, .truncated: outcome = .upstreamDied
     }
     if failure != .upstreamError { stream.writeError(failure, into: &downstream.output) }
     note(stream)
@@ -216,19 +217,32 @@ extension Exchange {
     }
   }
 
-  func judgeWholeBody() {
+  /// Runs the texts of a whole answer through the lanes and sends what they leave.
+  ///
+  /// - Parameter early: the answer was cut behind them: how, and in which choice.
+  func judgeWholeBody(endingWith early: (cut: LaneCut, choice: Int32)? = nil) {
     let whole = AnswerBody(dialect, options: streamOptions())
     let bytes: [UInt8]
     lanes?.eventBegins()
     let outcomeOfBody = whole.transform(assembly)
-    if let lanes, lanes.isWaiting { return holdBody() }
+    if let lanes, lanes.isWaiting { return hold { [unowned self] in judgeWholeBody(endingWith: early) } }
     lanes?.eventEnded()
     switch outcomeOfBody {
     case .failed(let failure): return fail(failure == .policy ? .policyFailed : .upstreamMalformed)
     case .cut(let edited):
       outcome = .cut
       bytes = edited
-    case .body(let edited): bytes = edited
+    case .body(let edited):
+      guard let early else {
+        bytes = edited
+        break
+      }
+      guard let ended = BodyCut.end(edited, dialect, early.cut, choice: early.choice) else {
+        return fail(.upstreamMalformed)
+      }
+      outcome = .cut
+      bytes = ended
+      lanes?.keepLastWords()
     }
     usage = whole.usage
     context.usage = usage

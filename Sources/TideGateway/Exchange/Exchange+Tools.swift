@@ -2,52 +2,98 @@ import TideCore
 import TideDialects
 import TidePolicy
 
-/// Tool calls on their way past the policies that judge them.
+/// Tool calls on their way past the policies that judge them: first `on_tool_call`, then the lanes of their arguments.
 extension Exchange {
-  /// Whether an active policy judges tool calls.
-  var judgesTools: Bool { kind == .chat && run.has(.onToolCall) }
+  /// Whether an active policy judges tool calls, or sees their arguments.
+  var judgesTools: Bool { kind == .chat && (run.has(.onToolCall) || lanes?.seesToolArguments == true) }
+
+  /// What the lanes make of a call.
+  private enum ArgumentsOutcome {
+    case decided(ToolDecision)
+    case cut(LaneCut)
+    /// A hook waits: the call is judged again, and what was decided stays so.
+    case waiting
+    case failed(StreamFailure)
+  }
+
+  /// Runs the arguments of a call through the lanes, as `on_tool_call` has left them.
+  private func judgeArguments(_ call: ToolCall, _ decision: ToolDecision) -> ArgumentsOutcome {
+    guard let lanes, lanes.seesToolArguments else { return .decided(decision) }
+    var call = call
+    switch decision {
+    case .deny: return .decided(decision)
+    case .replace(let name, let arguments): (call.name, call.arguments) = (name, arguments)
+    case .pass: break
+    }
+    if lanes.mayWait { lanes.eventBegins() }
+    let outcome = ToolArguments.run(call, lanes, worker.dialectScratch)
+    if lanes.isWaiting { return .waiting }
+    if lanes.mayWait { lanes.eventEnded() }
+    return switch outcome {
+    case .unchanged: .decided(decision)
+    case .changed(let arguments): .decided(.replace(name: call.name, arguments: arguments))
+    case .cut: .cut(lanes.cut)
+    case .failed: .failed(.policy)
+    case .malformed: .failed(.badArguments)
+    }
+  }
 
   // MARK: Streams
 
-  /// Judges the calls that are whole, and hands on what may go.
+  /// Judges the calls that are whole, one after another, each once what came before it has gone.
   func judgeTools(_ tools: ToolGate, of stream: AnswerStream) {
-    while !isJudgingTool, let call = tools.call {
-      let outcome = run.runToolCall(call)
+    while true {
+      handOn(tools, to: stream)
+      guard phase == .responding, !isJudgingTool, let call = tools.call else { return }
+      let outcome = toolOutcome ?? run.runToolCall(call)
+      toolOutcome = nil
       guard outcome == .waiting else {
-        guard accept(outcome, tools, of: stream) else { return }
+        accept(outcome, call, tools, of: stream)
         continue
       }
       isJudgingTool = true
       run.onDecision = { [unowned self] decided in
         isJudgingTool = false
+        toolOutcome = decided
         lastActivity = worker.io.now
-        guard accept(decided, tools, of: stream) else { return }
-        // While a lane's hook waits, what was decided leaves behind it.
+        // While a lane's hook waits, what was decided is taken up behind it.
         guard phase == .responding else { return }
         judgeTools(tools, of: stream)
         if phase == .responding, isUpstreamComplete, tools.call == nil { upstreamBodyIsWhole() }
       }
     }
-    handOn(tools, to: stream)
   }
 
-  /// - Returns: false when the answer ended with it.
-  private func accept(_ outcome: PolicyOutcome, _ tools: ToolGate, of stream: AnswerStream) -> Bool {
-    if case .tool(let decision) = outcome {
-      tools.decide(decision)
-      return true
+  /// Does what `on_tool_call` decided on a call, or what the lanes of its arguments say.
+  private func accept(_ outcome: PolicyOutcome, _ call: ToolCall, _ tools: ToolGate, of stream: AnswerStream) {
+    guard case .tool(let decision) = outcome else {
+      return end(LaneCut(finishReason: "content_filter"), at: call, tools, of: stream)
     }
-    stream.cut(LaneCut(finishReason: "content_filter"), into: &downstream.output)
-    follow(.cut, of: stream)
-    return false
+    switch judgeArguments(call, decision) {
+    case .decided(let decision): tools.decide(decision)
+    case .cut(let cut): end(cut, at: call, tools, of: stream)
+    case .waiting:
+      toolOutcome = outcome
+      // What is taken up after a wait are the tools as well.
+      hold {}
+    case .failed(let failure): streamFailed(stream, failure)
+    }
+  }
+
+  /// Ends the answer at a call, which the client does not get.
+  private func end(_ cut: LaneCut, at call: ToolCall, _ tools: ToolGate, of stream: AnswerStream) {
+    tools.endEarly()
+    handOn(tools, to: stream)
+    guard phase == .responding else { return }
+    follow(stream.cut(cut, choice: call.choice, into: &downstream.output), of: stream)
   }
 
   private func handOn(_ tools: ToolGate, to stream: AnswerStream) {
     guard phase == .responding else { return }
     if !tools.output.isEmpty {
-      var passed = ByteQueue()
-      swap(&passed, &tools.output)
-      pass(passed.readableBytes, to: stream)
+      // Nothing comes to the tools while their bytes pass.
+      pass(tools.output.readableBytes, to: stream)
+      tools.output.removeAll()
     } else if !isJudgingTool, let upstream, upstream.unreturnedCredit >= Self.creditStep {
       // A call that is being judged keeps the credit: its upstream pauses.
       returnUpstreamCredit()
@@ -76,5 +122,18 @@ extension Exchange {
       return judgeWholeBody()
     }
     follow(run.runToolCall(body.calls[decisions.count]), .tool(body, decisions))
+  }
+
+  /// Goes on with a call that `on_tool_call` has decided on.
+  func judgeArguments(of body: ToolBody, _ decisions: [ToolDecision], _ made: ToolDecision) {
+    switch judgeArguments(body.calls[decisions.count], made) {
+    case .decided(let decision): judgeTools(of: body, decisions + [decision])
+    case .cut(let cut):
+      guard let beginning = body.beginning(decisions) else { return fail(.upstreamMalformed) }
+      assembly = beginning
+      judgeWholeBody(endingWith: (cut, body.calls[decisions.count].choice))
+    case .waiting: hold { [unowned self] in judgeArguments(of: body, decisions, made) }
+    case .failed(let failure): fail(failure == .policy ? .policyFailed : .badArguments)
+    }
   }
 }

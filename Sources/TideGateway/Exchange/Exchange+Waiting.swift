@@ -41,7 +41,7 @@ extension Exchange {
     // Tokens that were reserved are counted on the lanes.
     if case .request = step, lanes == nil, kind == .chat { lanes = run.lanes }
     switch (decision, step) {
-    case (.tool(let made), .tool(let body, let decisions)): judgeTools(of: body, decisions + [made])
+    case (.tool(let made), .tool(let body, let decisions)): judgeArguments(of: body, decisions, made)
     case (.proceed, _), (.identity, _): proceed(step)
     case (.retry(let plan), _): retry(plan, step)
     // There is no stream to cut: what was to be cut is not given out at all.
@@ -74,7 +74,7 @@ extension Exchange {
     case .unparsed: relayUnparsed()
     case .attempt(let failure, let willRetry): repeatOrFail(failure, willRetry)
     case .response: responseBegins()
-    case .tool(let body, let decisions): judgeTools(of: body, decisions + [.pass])
+    case .tool(let body, let decisions): judgeArguments(of: body, decisions, .pass)
     case .body(let bytes): sendWholeBody(bytes)
     case .answer(let answer): respond(answer)
     }
@@ -114,10 +114,8 @@ extension Exchange {
     }
   }
 
-  /// The same for an answer that is judged whole: it is judged again, and what was decided stays so.
-  func holdBody() { hold { [unowned self] in judgeWholeBody() } }
-
-  private func hold(_ goOn: @escaping () -> Void) {
+  /// Keeps what comes until the hook of a lane has decided: what it was asked about is then judged again, and what was decided stays so.
+  func hold(_ goOn: @escaping () -> Void) {
     phase = .waiting
     rearmTimer()
     lanes?.onReady = { [unowned self] in

@@ -69,6 +69,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var pendingAnswer: PolicyAnswer?
   /// A policy that judges a tool call of the stream waits.
   var isJudgingTool = false
+  /// What `on_tool_call` decided on the call in hand, while something else still waits.
+  var toolOutcome: PolicyOutcome?
   var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0

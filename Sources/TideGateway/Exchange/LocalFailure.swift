@@ -33,6 +33,8 @@ struct LocalFailure {
     502, "upstream_closed", "The upstream closed before it answered.", .upstreamDied)
   static let upstreamMalformed = LocalFailure(
     502, "upstream_malformed", "The upstream's answer could not be read.", .upstreamDied)
+  static let badArguments = LocalFailure(
+    502, StreamFailure.badArguments.code, StreamFailure.badArguments.message, .upstreamDied)
   static let policyFailed = LocalFailure(503, "policy_failed", "A policy of this gateway failed.", .policyFailed)
   static let policyTimedOut = LocalFailure(
     504, "policy_timeout", "A policy of this gateway took too long.", .policyFailed)

@@ -48,7 +48,9 @@ struct Invariant {
   private mutating func check(_ dialect: Dialect) throws(TestProblem) {
     var base = result.chat.delivery
     base.dialect = dialect
-    let textCount = result.chat.replies.map(\.text.count).max() ?? 0
+    // Arguments of tool calls are cut like the text.
+    let textCount =
+      result.chat.replies.flatMap { [$0.text.count] + $0.toolCalls.map(\.arguments.utf8.count) }.max() ?? 0
     for isStreamed in [true, false] where isStreamed == result.chat.isStreamed || options.aspects.contains(.whole) {
       base.isStreamed = isStreamed
       try check(base)

@@ -131,7 +131,10 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .promptRemove: edit("remove", "remove(index): removes a message")
     case .promptReplace: edit("replace", "replace(index, {role, text}): puts another message there")
     case .promptMask:
-      edit("mask", "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds; returns how many")
+      edit(
+        "mask",
+        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds, in what tools were called with too; returns how many"
+      )
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
     case .routeCluster: leaf("route.cluster", .string, "the cluster of this attempt", from: .onUpstreamError)

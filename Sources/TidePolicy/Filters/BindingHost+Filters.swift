@@ -134,24 +134,29 @@ extension BindingHost {
     }
     let name = options["map"]?.text
     var map = name.flatMap { context.filterStates[binding.index]?.maps[$0] } ?? PlaceholderMap()
-    var texts: [(message: Int, part: Int, text: [UInt8])] = []
     for (index, message) in chat.messages.enumerated() {
       for part in 0..<message.textPartCount {
-        let text = chat.text(message: index, part: part)
-        text.withUnsafeBytes { map.reserve($0) }
-        if roles?.contains(message.role(ofPart: part)) ?? true { texts.append((index, part, text)) }
+        chat.text(message: index, part: part).withUnsafeBytes { map.reserve($0) }
       }
+      chat.eachArgument(message: index) { map.reserve($0) }
     }
     var count = 0
-    for (message, part, text) in texts {
-      var masked = ByteQueue()
-      let found = text.withUnsafeBytes { text in
-        EntityFinder.replace(kinds, in: text, into: &masked) { kind, value, out in
-          out.append(map.placeholder(kind, for: value))
-        }
+    func mask(_ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> Int {
+      let found = EntityFinder.replace(kinds, in: text, into: &out) { kind, value, out in
+        out.append(map.placeholder(kind, for: value))
       }
-      if found > 0 { chat.setMessageText(message: message, part: part, masked.readableBytes) }
       count += found
+      return found
+    }
+    for (index, message) in chat.messages.enumerated() {
+      for part in 0..<message.textPartCount where roles?.contains(message.role(ofPart: part)) ?? true {
+        var masked = ByteQueue()
+        let found = chat.text(message: index, part: part).withUnsafeBytes { mask($0, into: &masked) }
+        if found > 0 { chat.setMessageText(message: index, part: part, masked.readableBytes) }
+      }
+      // Calls that the model made hold the originals, which the client got.
+      guard roles?.contains(message.role) ?? true else { continue }
+      chat.changeArguments(message: index) { if mask($0, into: &$1) == 0 { $1.append($0) } }
     }
     if let name { context.filterStates[binding.index, default: FilterState()].maps[name] = map }
     results.append(count)

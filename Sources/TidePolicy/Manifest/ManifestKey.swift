@@ -12,7 +12,7 @@ enum ManifestKey: String, CaseIterable {
     case .api: "integer"
     case .auto, .keepText: "boolean"
     case .schema: "table<string, tide.SchemaField>"
-    case .channels: "string[]"
+    case .channels: "(\"text\"|\"reasoning\"|\"refusal\"|\"tool_args\")[]"
     case .segment: "{unit: string|integer, wait?: boolean}"
     case .hold: "{bytes?: string|integer, time?: string|integer, strict?: boolean}"
     case .budgets: "table<string, string|integer|{cpu?: string|integer, wall?: string|integer}>"
@@ -29,7 +29,7 @@ enum ManifestKey: String, CaseIterable {
     case .api: "1"
     case .auto: "bound as soon as the file lies there"
     case .schema: "what its configuration may hold, by key; see below"
-    case .channels: "the lanes that its lane hooks and filters see: text (the default), reasoning, refusal"
+    case .channels: "the lanes that its lane hooks and filters see: text (the default), reasoning, refusal, tool_args"
     case .segment:
       "what `on_segment` gets: `unit` is word, line, sentence, lane (the whole), or a number of bytes from 8; with `wait = true` the hook may wait. A sentence comes without the space around it"
     case .hold:

@@ -55,7 +55,7 @@ final class LaneWaiting {
       let index = processor.indexOfLane(lane)
       if processor.lanes[index].hasEnded { return Answer(step: .proceed) }
       if isEnd { processor.noteEnded(index) }
-      let count = processor.admit(text)
+      let count = processor.admit(lane, text)
       let admitted = [UInt8](text[..<count])
       let work = LaneWork(index, stages: processor.lanes[index].stages, text: admitted, isEnd: isEnd)
       if count < text.count {
@@ -133,7 +133,7 @@ final class LaneWaiting {
     self.work = nil
     if work.isOver, work.step == .proceed { work.step = processor.budgetIsEmpty() }
     if work.step != .proceed { processor.noteEnded(work.lane) }
-    if work.isEnd { for stage in work.stages { stage.release() } }
+    if work.isEnd { processor.noteDrained(work.lane) }
     return Answer(step: work.step, bytes: work.isSilenced ? [] : work.text)
   }
 

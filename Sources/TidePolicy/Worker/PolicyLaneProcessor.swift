@@ -16,11 +16,15 @@ public final class PolicyLaneProcessor: LaneProcessor {
   private let keepsText: Bool
   private(set) var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
+  /// There was a lane, which may be forgotten by now.
+  private var hasBegun = false
   /// By machine, what its `limit` filters have counted; made with the first lane.
   private var limits: [AnswerLimits?] = []
   /// What budgets of tokens let pass; made with the first lane, too.
   private var allowance: AnswerAllowance?
   private var decidedCut = LaneCut()
+  /// The words of a cut are yet to be kept.
+  private var wordsAreDue = false
   /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
   /// error response, afterwards a cut. The gateway sets it; at first it is true for streams, whose head leaves early.
   public var isFirstByteSent: Bool
@@ -54,7 +58,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
     run.processorEnded()
   }
 
-  override public var channels: ChannelSet { wantedChannels.union(run.ownChannels) }
+  /// The arguments of tool calls are not text: the answer's stream leaves them alone, and `ToolArguments` brings them once they are whole.
+  override public var channels: ChannelSet { wantedChannels.subtracting(.toolArgs).union(run.ownChannels) }
+  /// Whether any policy sees the arguments of tool calls.
+  public var seesToolArguments: Bool { wantedChannels.contains(.toolArgs) }
   override public var cut: LaneCut { decidedCut }
 
   // MARK: Events
@@ -74,8 +81,17 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if lane.channel == .text, lane.choice == 0 {
       run.context.keptText.append(UnsafeRawBufferPointer(rebasing: out.readableBytes[before...]))
     }
-    if step == .cut { keepCut() }
+    if step == .cut {
+      if lane.channel == .toolArgs { wordsAreDue = true } else { keepCut() }
+    }
     return step
+  }
+
+  /// The answer has ended with a cut. Its words, where it came from a tool call, stand behind what the lanes of text still held.
+  public func keepLastWords() {
+    guard wordsAreDue else { return }
+    wordsAreDue = false
+    keepCut()
   }
 
   private func keepCut() {
@@ -87,7 +103,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if let waiting { return waiting.call(lane, text, isEnd: false, into: &out) }
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
-    guard let allowance else { return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out) }
+    guard let allowance, countsText(of: lane) else {
+      return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
+    }
     let count = allowance.admit(text)
     let isOver = count < text.count
     let admitted = UnsafeRawBufferPointer(rebasing: text[..<count])
@@ -98,7 +116,12 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   /// How much of a text budgets let pass, where the lanes' calls may wait.
-  func admit(_ text: UnsafeRawBufferPointer) -> Int { allowance?.admit(text) ?? text.count }
+  func admit(_ lane: LaneID, _ text: UnsafeRawBufferPointer) -> Int {
+    countsText(of: lane) ? allowance?.admit(text) ?? text.count : text.count
+  }
+
+  /// Whether budgets count a lane as it passes. The usage tells what tool calls cost, whether or not a policy sees their arguments.
+  private func countsText(of lane: LaneID) -> Bool { lane.channel != .toolArgs }
 
   /// Ends the answer because a budget of tokens is empty.
   func budgetIsEmpty() -> LaneStep {
@@ -144,8 +167,14 @@ public final class PolicyLaneProcessor: LaneProcessor {
     lanes[index].hasEnded = true
     let step = flow(
       lanes[index].stages, 0, index, UnsafeRawBufferPointer(start: nil, count: 0), isEnd: true, into: &out)
-    for stage in lanes[index].stages { stage.release() }
+    noteDrained(index)
     return step
+  }
+
+  /// Lets go of a lane that has given all it had. A lane of arguments is forgotten: the next value of the same call begins anew.
+  func noteDrained(_ lane: Int) {
+    for stage in lanes[lane].stages { stage.release() }
+    if lanes[lane].id.channel == .toolArgs { lanes.remove(at: lane) }
   }
 
   override public func answerEnd(_ usage: TokenUsage) -> LaneStep {
@@ -207,7 +236,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
       return known
     }
     // Filters are in or out of action by now.
-    if lanes.isEmpty {
+    if !hasBegun {
+      hasBegun = true
       limits = machines.map { run.answerLimits($0) }
       allowance = run.answerAllowance()
     }
