@@ -17,6 +17,8 @@ struct HeldEvent {
   /// The upstream's answer has ended behind `rest`.
   var hasEnded = false
 
+  var byteCount: Int { raw.count }
+
   init(_ kind: Kind, _ raw: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
     self.kind = kind
     self.raw = [UInt8](raw)

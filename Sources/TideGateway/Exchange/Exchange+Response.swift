@@ -219,7 +219,7 @@ extension Exchange {
   func judgeWholeBody() {
     let whole = AnswerBody(dialect, options: streamOptions())
     let bytes: [UInt8]
-    lanes?.eventBegins()
+    lanes?.eventBegins(byteCount: assembly.count)
     let outcomeOfBody = whole.transform(assembly)
     if let lanes, lanes.isWaiting { return holdBody() }
     lanes?.eventEnded()

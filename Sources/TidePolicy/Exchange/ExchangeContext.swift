@@ -66,7 +66,7 @@ public final class ExchangeContext {
   public var usageSource = TokenUsage.Source.upstream
   public var ttftMs: Double?
   /// What the exchange holds of `tide.limit.concurrent`; its run gives them back.
-  var places: [SharedStore.Key] = []
+  var places: [HeldPlace] = []
   /// What it has set aside by `tide.limit.tokens`; its run settles them.
   var reservations: [TokenReservation] = []
   /// What the client got of the answer's text, where a policy wants to know.
