@@ -21,6 +21,8 @@ let package = Package(
     // The C libraries, each entered through one Swift module.
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    // Found without pkg-config, one of whose flags SwiftPM refuses with a warning.
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CLuaShim", dependencies: ["CLua"]),
@@ -39,6 +41,9 @@ let package = Package(
     .target(
       name: "TidePolicy", dependencies: ["TideCore", "TideRegex", "TideLua", "TideDialects"], swiftSettings: swift),
 
+    // What gateways share.
+    .target(name: "TideStore", dependencies: ["TideCore", "CHiredis"], swiftSettings: swift),
+
     // The composition.
     .target(
       name: "TideConfig", dependencies: ["TideCore", .product(name: "Yams", package: "Yams")], swiftSettings: swift),
@@ -55,8 +60,8 @@ let package = Package(
     .target(
       name: "TideGateway",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideConfig", "TideTelemetry",
-        "TideEngine", .product(name: "Logging", package: "swift-log"),
+        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideStore", "TideConfig",
+        "TideTelemetry", "TideEngine", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
     .executableTarget(
       name: "tidegate",
@@ -79,6 +84,7 @@ let package = Package(
     .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
     .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy", "TideIO"], swiftSettings: swift),
+    .testTarget(name: "TideStoreTests", dependencies: ["TideStore", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
     .testTarget(name: "TideTelemetryTests", dependencies: ["TideTelemetry"], swiftSettings: swift),
     .testTarget(

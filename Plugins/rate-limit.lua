@@ -3,9 +3,10 @@
 --      - use: rate-limit
 --        config: { rate: 60, per: 1m, burst: 10, by: key }
 --
---  A steady rate with a burst (GCRA), exact over all workers, kept over reloads. `by` says who is counted: the API
---  key, the tenant, the user, or the client's address. A client without an identity is counted by its address. Who
---  is over the limit gets 429 with `retry-after`, which the official SDKs honour.
+--  A steady rate with a burst (GCRA), exact over all workers, and over all gateways that share a `store`; kept over
+--  reloads. `by` says who is counted: the API key, the tenant, the user, or the client's address. A client without an
+--  identity is counted by its address. Who is over the limit gets 429 with `retry-after`, which the official SDKs
+--  honour. While a shared store is away everybody gets 503; `failure: { on_request: skip }` lets everybody pass.
 --
 --  Price: about 7 us a request (`tidegate policy bench` on an AMD EPYC).
 

@@ -6,7 +6,9 @@
 --  `by` says who has a budget: the API key, the tenant, the user, or the client's address; `budgets` gives some of them another one
 --  than `tokens`. `per` is the hour, day or month of the calendar (UTC), or `rolling` any duration. The prompt's tokens are set aside
 --  when a request comes and the answer's as they pass; one that meets the end of the budget ends there with `length`. The engine's usage
---  settles the account, however the exchange ended. Exact over all workers, kept over reloads. Who has nothing left gets 429.
+--  settles the account, however the exchange ended. Exact over all workers, and over all gateways that share a `store`;
+--  kept over reloads. Who has nothing left gets 429. While a shared store is away new requests get 503, or pass uncounted with
+--  `failure: { on_request: skip }`.
 --
 --  Price: about 12 us a request, and 0.1 us a token (`tidegate policy bench` on an AMD EPYC).
 

@@ -18,6 +18,11 @@ extension ConfigurationPrinter {
       case .off: "off"
       case .file(let path): path
       }
+    let store =
+      switch configuration.store {
+      case .memory: "memory"
+      case .redis(let redis): redis.shown
+      }
     return .object([
       ("listeners", .list(configuration.listeners.map(node))),
       ("admin", .object([("address", .text(configuration.admin.address.description))])),
@@ -46,7 +51,7 @@ extension ConfigurationPrinter {
           ("policy_memory", .text(SizeText.text(bytes: limits.policyMemory))),
         ])
       ),
-      ("store", .text("memory")),
+      ("store", .text(store)),
       (
         "log",
         .object([

@@ -34,15 +34,16 @@ extension ConfigurationReader {
   func readStore(_ fields: ConfigurationFields) -> StoreConfiguration {
     guard let node = fields["store"] else { return .memory }
     guard case .string(let text) = node.value else {
-      fields.wrongType("store", node, "`memory`")
+      fields.wrongType("store", node, "`memory` or `redis://host:6379/0`")
       return .memory
     }
-    if text.hasPrefix("redis://") || text.hasPrefix("rediss://") {
-      fields.notYet(node, "`store: redis://...`", use: ["memory"])
-    } else if text != "memory" {
-      report(node, "`store` must be `memory`, not another kind of store")
+    if text == "memory" { return .memory }
+    switch RedisURL.parse(text) {
+    case .success(let redis): return .redis(redis)
+    case .failure(let problem):
+      report(node, "`store` \(problem.message)", hint: problem.hint)
+      return .memory
     }
-    return .memory
   }
 
   func readLog(_ fields: ConfigurationFields) -> LogConfiguration {

@@ -60,9 +60,29 @@ public struct PluginsConfiguration: Sendable, Equatable {
   public var lint = LintMode.refuse
 }
 
-/// Where shared state of policies lives.
+/// Where the limits of policies are kept.
 public enum StoreConfiguration: Sendable, Equatable {
+  /// In this process.
   case memory
+  /// In a server that gateways share.
+  case redis(RedisConfiguration)
+}
+
+/// The server of `store: redis://...`.
+public struct RedisConfiguration: Sendable, Equatable {
+  public var host: String
+  public var port: Int
+  /// Empty for the server's default user.
+  public var user: String
+  /// Empty when there is none.
+  public var password: Secret
+  public var database: Int
+
+  /// As it may be shown.
+  var shown: String {
+    let place = "\(ListenAddress(host: host, port: port))/\(database)"
+    return password.isEmpty ? "redis://\(place)" : "redis://\(user):\(ConfigurationPrinter.hidden)@\(place)"
+  }
 }
 
 /// How long live streams may run on after the first SIGTERM.

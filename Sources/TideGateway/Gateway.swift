@@ -4,6 +4,7 @@ import TideCore
 import TideHTTP
 import TideIO
 import TidePolicy
+import TideStore
 import TideTelemetry
 
 /// The gateway as a program: starts everything, then waits on the control thread for signals and changed files until it is told to
@@ -32,6 +33,8 @@ public final class Gateway {
   private let signals: SignalSet
   private let resolver = Resolver()
   private var watch = FileWatch()
+  /// Keeps limits where gateways share them.
+  private var store: StoreClient?
   private var builder: GenerationBuilder!
   private var log: GatewayLog!
   private var state: GatewayState!
@@ -87,14 +90,16 @@ public final class Gateway {
         hardLimit: DescriptorBudget.currentLimit().hard)
       try budget.apply()
       if !budget.note.isEmpty { log.notice(budget.note) }
+      store = SharedLimits.open(configuration.store, log: log)
       try makeWorkers(built.generation, count: workerCount, connectionLimit: budget.connections)
     } catch let diagnostic as Diagnostic {
+      store?.stop()
       builder.stopEngines()
       throw StartFailure(diagnostics: [diagnostic])
     }
     state = GatewayState(
       generation: built.generation, source: built.loaded.source, warnings: built.warnings, version: options.version,
-      stores: stores)
+      stores: stores, store: store)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
     adminIO?.start()
@@ -123,7 +128,8 @@ public final class Gateway {
         policies: try policyWorker(generation, index))
       workers.append(
         GatewayWorker(
-          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(), log: log))
+          io: io, workerCount: count, generation: local, resolver: resolver, metrics: WorkerMetrics(), log: log,
+          store: store))
     }
     for listener in configuration.listeners {
       var bound = try address(of: listener.address)
@@ -153,6 +159,7 @@ public final class Gateway {
       admin = AdminServer(io: io, socket: socket, state: state, log: log, workers: workers)
       listenerAddresses["admin"] = socket.address
     } catch let diagnostic as Diagnostic {
+      store?.stop()
       builder.stopEngines()
       throw StartFailure(diagnostics: [diagnostic])
     }
@@ -301,6 +308,7 @@ public final class Gateway {
     if next.workers != started.workers { refuse("workers") }
     if next.limits.connections != started.limits.connections { refuse("limits.connections") }
     if next.log != started.log { refuse("log") }
+    if next.store != started.store { refuse("store") }
     return problems
   }
 
@@ -332,6 +340,8 @@ public final class Gateway {
       worker.io.stop()
       worker.io.join()
     }
+    // Exchanges have settled: what they had to say to the store is on its way.
+    store?.stop()
     adminIO?.stop()
     adminIO?.join()
     builder.stopEngines()

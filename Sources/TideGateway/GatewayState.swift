@@ -2,6 +2,7 @@ import Synchronization
 import TideConfig
 import TideCore
 import TidePolicy
+import TideStore
 import TideTelemetry
 
 /// What the control thread knows and the admin listener shows. The lock is taken by those two, never by a worker.
@@ -26,13 +27,16 @@ final class GatewayState: Sendable {
 
   private let version: String
   private let stores: SharedStore
+  private let store: StoreClient?
   private let startedAt = WallClock.seconds()
 
   init(
-    generation: Generation, source: String, warnings: [Diagnostic] = [], version: String, stores: SharedStore
+    generation: Generation, source: String, warnings: [Diagnostic] = [], version: String, stores: SharedStore,
+    store: StoreClient? = nil
   ) {
     self.version = version
     self.stores = stores
+    self.store = store
     inner = Mutex(
       Inner(
         generation: generation, source: source, warnings: warnings, activatedAt: WallClock.seconds()))
@@ -163,6 +167,7 @@ final class GatewayState: Sendable {
     }
     figures.pools = pools.keys.sorted().compactMap { pools[$0] }
     figures.hooks = hooks.keys.sorted().compactMap { hooks[$0] }
+    figures.store = store.map { GatewayFigures.Store($0.figures) }
     figures.policyMetrics = stores.metrics.series.map(GatewayFigures.PolicyMetric.init)
     return figures
   }

@@ -60,6 +60,23 @@ public struct GatewayFigures: Sendable {
     }
   }
 
+  /// The store that gateways share.
+  public struct Store: Sendable {
+    public var isConnected = false
+    public var connects: UInt64 = 0
+    public var commands: UInt64 = 0
+    /// Failed commands by reason.
+    public var failures: [(reason: String, count: UInt64)] = []
+    public var waiting = 0
+    public var places = 0
+    /// Upper bounds of the latency's buckets in seconds, and how many commands lie in each; one more than there are bounds.
+    public var latencyBounds: [Double] = []
+    public var latencyCounts: [UInt64] = []
+    public var latencySum = 0.0
+
+    public init() {}
+  }
+
   public var version = ""
   /// Seconds since 1970.
   public var startTime: UInt64 = 0
@@ -78,6 +95,8 @@ public struct GatewayFigures: Sendable {
   public var connectionsRefused: UInt64 = 0
   public var pools: [Pool] = []
   public var hooks: [Hook] = []
+  /// Nil where the limits are the process's own.
+  public var store: Store?
   /// In the order in which they are printed: those of one name stand together.
   public var policyMetrics: [PolicyMetric] = []
 

@@ -12,6 +12,7 @@ public enum PrometheusText {
     writer.writeExchanges(workers)
     writer.writePools(figures.pools)
     writer.writeHooks(figures.hooks)
+    if let store = figures.store { writer.writeStore(store) }
     writer.writePolicyMetrics(figures.policyMetrics)
     writer.writeEvents(workers)
     writer.writeLoops(workers)

@@ -1,3 +1,4 @@
+import Testing
 import TideCore
 
 @testable import TidePolicy
@@ -68,15 +69,49 @@ final class ManualFetcher: PolicyFetcher {
   func fail(_ failure: FetchFailure) { calls.removeFirst().completion(.failure(failure)) }
 }
 
+/// A store that a test answers by hand.
+final class ManualLimits: LimitStore {
+  typealias Completion = (Result<LimitReply, LimitFailure>) -> Void
+
+  private(set) var asked: [(operation: LimitOperation, completion: Completion)] = []
+  private(set) var delivered: [LimitOperation] = []
+
+  override func perform(_ operation: LimitOperation, completion: @escaping Completion) {
+    asked.append((operation, completion))
+  }
+
+  override func deliver(_ operation: LimitOperation) { delivered.append(operation) }
+
+  /// Answers the oldest operation.
+  func answer(_ reply: LimitReply) { end(.success(reply)) }
+
+  /// Sets so many tokens aside for the oldest operation.
+  func grant(_ tokens: Int, slot: Int = 7, remaining: Int = 0) {
+    answer(LimitReply(isAllowed: true, remaining: remaining, debit: .init(slot: slot, tokens: tokens)))
+  }
+
+  func fail(_ code: LimitFailure.Code = .unavailable) { end(.failure(LimitFailure(code, "away"))) }
+
+  private func end(_ result: Result<LimitReply, LimitFailure>) {
+    guard !asked.isEmpty else {
+      Issue.record("nothing was asked")
+      return
+    }
+    asked.removeFirst().completion(result)
+  }
+}
+
 /// One policy whose hooks may wait, and what its phases decide.
 final class WaitingFixture {
   let timers = ManualTimers()
   let fetcher = ManualFetcher()
+  let limits: ManualLimits?
   let policies: PolicyFixture
 
-  init(_ sources: [(String, String)], bindings: [PolicyBinding]? = nil) throws {
+  init(_ sources: [(String, String)], bindings: [PolicyBinding]? = nil, limits: ManualLimits? = nil) throws {
+    self.limits = limits
     policies = try PolicyFixture(sources, bindings: bindings)
-    policies.worker.attach(timers: timers, fetcher: fetcher)
+    policies.worker.attach(timers: timers, fetcher: fetcher, limits: limits)
   }
 
   convenience init(

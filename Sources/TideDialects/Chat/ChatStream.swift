@@ -69,7 +69,7 @@ public final class ChatStream {
       switch framer.next(&rest) {
       case .event(let event):
         if mayWait {
-          guard attempt(HeldEvent(.event, event.raw), into: &out, { handle(event, into: &$0) }) else {
+          guard attempt(event.raw.count, HeldEvent(.event, event.raw), into: &out, { handle(event, into: &$0) }) else {
             heldEvent?.rest = [UInt8](rest)
             return .waiting
           }
@@ -99,7 +99,8 @@ public final class ChatStream {
     }
     guard !progress.isOver else { return progress }
     if let event = framer.lastEvent(), isWhole(event.data) {
-      guard attempt(HeldEvent(.lastEvent, event.raw), into: &out, { handleLast(event, into: &$0) }) else {
+      guard attempt(event.raw.count, HeldEvent(.lastEvent, event.raw), into: &out, { handleLast(event, into: &$0) })
+      else {
         return .waiting
       }
     }
@@ -118,7 +119,7 @@ public final class ChatStream {
       progress = .failed(.truncated)
       return progress
     }
-    let isDone = attempt(HeldEvent(.end), into: &out) {
+    let isDone = attempt(0, HeldEvent(.end), into: &out) {
       endAnswer(terminator: UnsafeRawBufferPointer(start: nil, count: 0), into: &$0)
     }
     return isDone ? progress : .waiting
@@ -130,7 +131,7 @@ public final class ChatStream {
   public func resume(into out: inout ByteQueue) -> StreamProgress {
     guard let held = heldEvent else { return progress }
     heldEvent = nil
-    let isDone = attempt(held, into: &out) { out in
+    let isDone = attempt(held.byteCount, held, into: &out) { out in
       switch held.kind {
       case .event: held.withEvent { handle($0, into: &out) }
       case .lastEvent: held.withEvent { handleLast($0, into: &out) }
@@ -151,7 +152,8 @@ public final class ChatStream {
   ///
   /// - Returns: false when the processor waits: nothing has happened then, and `held` is kept.
   func attempt(
-    _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue, _ work: (inout ByteQueue) -> Void
+    _ byteCount: Int, _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue,
+    _ work: (inout ByteQueue) -> Void
   ) -> Bool {
     guard mayWait, let processor = options.processor else {
       work(&out)
@@ -159,7 +161,7 @@ public final class ChatStream {
     }
     let restore = savepoint()
     let length = out.byteCount
-    processor.eventBegins()
+    processor.eventBegins(byteCount: byteCount)
     work(&out)
     guard processor.isWaiting else {
       processor.eventEnded()

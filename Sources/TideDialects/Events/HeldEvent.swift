@@ -19,6 +19,11 @@ struct HeldEvent {
   /// The upstream's answer has ended behind `rest`.
   var hasEnded = false
 
+  /// Of the event, or of a cut's last words.
+  var byteCount: Int {
+    if case .cut(let cut, _) = kind { cut.text.utf8.count } else { raw.count }
+  }
+
   init(_ kind: Kind, _ raw: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
     self.kind = kind
     self.raw = [UInt8](raw)

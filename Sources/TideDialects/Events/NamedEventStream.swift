@@ -50,7 +50,7 @@ public class NamedEventStream {
       switch framer.next(&rest) {
       case .event(let event):
         if mayWait {
-          guard attempt(HeldEvent(.event, event.raw), into: &out, { take(event, into: &$0) }) else {
+          guard attempt(event.raw.count, HeldEvent(.event, event.raw), into: &out, { take(event, into: &$0) }) else {
             heldEvent?.rest = [UInt8](rest)
             return .waiting
           }
@@ -78,7 +78,8 @@ public class NamedEventStream {
     }
     guard !progress.isOver else { return progress }
     if let event = framer.lastEvent(), Self.isWhole(event.data) {
-      guard attempt(HeldEvent(.lastEvent, event.raw), into: &out, { takeLast(event, into: &$0) }) else {
+      guard attempt(event.raw.count, HeldEvent(.lastEvent, event.raw), into: &out, { takeLast(event, into: &$0) })
+      else {
         return .waiting
       }
     }
@@ -104,7 +105,7 @@ public class NamedEventStream {
   public func resume(into out: inout ByteQueue) -> StreamProgress {
     guard let held = heldEvent else { return progress }
     heldEvent = nil
-    let isDone = attempt(held, into: &out) { out in
+    let isDone = attempt(held.byteCount, held, into: &out) { out in
       if case .cut(let cut, _) = held.kind { return writeCut(cut, into: &out) }
       held.withEvent { event in
         if held.kind == .lastEvent { takeLast(event, into: &out) } else { take(event, into: &out) }
@@ -123,7 +124,8 @@ public class NamedEventStream {
   ///
   /// - Returns: false when the processor waits: nothing has happened then, and `held` is kept.
   private func attempt(
-    _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue, _ work: (inout ByteQueue) -> Void
+    _ byteCount: Int, _ held: @autoclosure () -> HeldEvent, into out: inout ByteQueue,
+    _ work: (inout ByteQueue) -> Void
   ) -> Bool {
     guard mayWait, let processor = options.processor else {
       work(&out)
@@ -131,7 +133,7 @@ public class NamedEventStream {
     }
     let restore = savepoint()
     let length = out.byteCount
-    processor.eventBegins()
+    processor.eventBegins(byteCount: byteCount)
     work(&out)
     guard processor.isWaiting else {
       processor.eventEnded()
@@ -227,7 +229,7 @@ public class NamedEventStream {
   @discardableResult
   public final func cut(_ cut: LaneCut, into out: inout ByteQueue) -> StreamProgress {
     guard !progress.isOver, heldEvent == nil else { return progress }
-    let isDone = attempt(HeldEvent(.cut(cut, choice: 0)), into: &out) { writeCut(cut, into: &$0) }
+    let isDone = attempt(cut.text.utf8.count, HeldEvent(.cut(cut, choice: 0)), into: &out) { writeCut(cut, into: &$0) }
     return isDone ? progress : .waiting
   }
 

@@ -27,6 +27,12 @@ public struct OutputLimit: Sendable {
     return over > 0 ? (over + 999) / 1_000 : 0
   }
 
+  /// The same for text of so many bytes, a token for four.
+  public func tokensMissing(forBytes count: Int) -> Int {
+    let over = max(0, count).saturatingMultiply(250) - left
+    return over > 0 ? (over + 999) / 1_000 : 0
+  }
+
   /// Lets so many tokens more pass.
   public mutating func raise(by tokens: Int) {
     let (sum, overflow) = tokensMax.addingReportingOverflow(max(0, tokens))

@@ -70,7 +70,9 @@ open class LaneProcessor {
   open var isWaiting: Bool { false }
 
   /// An event (or a whole body) is about to be handled, for the first time or again.
-  open func eventBegins() {}
+  ///
+  /// - Parameter byteCount: of the event as it came. The texts in it are not longer.
+  open func eventBegins(byteCount: Int) {}
 
   /// The event is done with: its calls will not come again.
   open func eventEnded() {}

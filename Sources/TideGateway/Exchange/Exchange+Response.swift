@@ -223,7 +223,7 @@ extension Exchange {
   func judgeWholeBody(endingWith early: (cut: LaneCut, choice: Int32)? = nil) {
     let whole = AnswerBody(dialect, options: streamOptions())
     let bytes: [UInt8]
-    lanes?.eventBegins()
+    lanes?.eventBegins(byteCount: assembly.count)
     let outcomeOfBody = whole.transform(assembly)
     if let lanes, lanes.isWaiting { return hold { [unowned self] in judgeWholeBody(endingWith: early) } }
     lanes?.eventEnded()

@@ -25,7 +25,8 @@ extension Exchange {
     case .replace(let name, let arguments): (call.name, call.arguments) = (name, arguments)
     case .pass: break
     }
-    if lanes.mayWait { lanes.eventBegins() }
+    // Budgets count no arguments: the usage tells what they cost.
+    if lanes.mayWait { lanes.eventBegins(byteCount: 0) }
     let outcome = ToolArguments.run(call, lanes, worker.dialectScratch)
     if lanes.isWaiting { return .waiting }
     if lanes.mayWait { lanes.eventEnded() }

@@ -39,7 +39,10 @@ extension Exchange {
 
   private func act(on decision: PolicyOutcome, _ step: Step) {
     // Tokens that were reserved are counted on the lanes.
-    if case .request = step, lanes == nil, kind == .chat { lanes = run.lanes }
+    if case .request = step, kind == .chat {
+      if lanes == nil { lanes = run.lanes }
+      lanes?.requestIsDecided(expectsAnswer: decision == .proceed)
+    }
     switch (decision, step) {
     case (.tool(let made), .tool(let body, let decisions)): judgeArguments(of: body, decisions, made)
     case (.proceed, _), (.identity, _): proceed(step)

@@ -4,6 +4,7 @@ import TideDialects
 import TideHTTP
 import TideIO
 import TidePolicy
+import TideStore
 import TideTelemetry
 
 /// One worker's share of the gateway: its listening sockets, exchanges, upstream pools and counters.
@@ -28,6 +29,8 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   let dialectScratch = DialectScratch()
   let startedWallSeconds: Int
   private let resolver: EndpointResolver
+  /// Where gateways share the limits of policies.
+  private let limits: WorkerLimits?
   private(set) var current: WorkerGeneration
   /// Generations that still have exchanges, the current one included.
   private var generations: [WorkerGeneration] {
@@ -57,7 +60,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   init(
     io: Worker, workerCount: Int, generation: WorkerGeneration, resolver: Resolver, metrics: WorkerMetrics,
-    log: GatewayLog, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
+    log: GatewayLog, store: StoreClient? = nil, identifiers: ExchangeIdentifiers = ExchangeIdentifiers(),
     scriptedPool: ((Endpoint) -> EndpointPool)? = nil
   ) {
     self.io = io
@@ -68,6 +71,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     self.scriptedPool = scriptedPool
     self.workerCount = workerCount
     self.resolver = EndpointResolver(resolver: resolver)
+    limits = store.map { WorkerLimits(worker: io, store: $0) }
     current = generation
     generations = [generation]
     collected = generation.policies.hasMachines ? [generation.policies] : []
@@ -253,7 +257,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     guard generation.policies.hasMachines else { return }
     generation.policies.attach(
       timers: policyTimers,
-      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers))
+      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers), limits: limits)
     guard index == 0 else { return }
     io.post { [unowned self, policies = generation.policies] _ in
       // Another one may have come in the same turn, and then nobody would stop these.

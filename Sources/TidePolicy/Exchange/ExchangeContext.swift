@@ -68,7 +68,7 @@ public final class ExchangeContext {
   /// The last word of a policy that ended the exchange's way; nil while none did.
   public internal(set) var decision: PolicyDecision?
   /// What the exchange holds of `tide.limit.concurrent`; its run gives them back.
-  var places: [SharedStore.Key] = []
+  var places: [HeldPlace] = []
   /// What it has set aside by `tide.limit.tokens`; its run settles them.
   var reservations: [TokenReservation] = []
   /// What the client got of the answer's text, where a policy wants to know.

@@ -34,19 +34,32 @@ extension BindingHost {
       estimate = number
     }
     // The hour's budget of a team is not its day's.
-    let key = SharedStore.Key(space: budgetSpace.id, text: "\(count.rawValue)/\(period)/\(name)")
+    let text = "\(count.rawValue)/\(period)/\(name)"
+    let key = SharedStore.Key(space: budgetSpace.id, text: text)
     let isKnown = exchange.reservations.contains { $0.key == key }
     guard isKnown || exchange.reservations.count < Self.reservationsMax else {
       throw HostError("\(function): an exchange reserves from at most \(Self.reservationsMax) budgets")
     }
+    // Who asks again has its tokens already.
+    let wanted = isKnown ? 0 : estimate
+    if limits != nil {
+      guard text.utf8.count <= SharedStore.keyBytesMax else { return Self.keyTooLong }
+      let shared = LimitKey(owner: owner, text: text)
+      let reservation = TokenReservation(
+        key: key, shared: shared, budget: budget, count: count, promptTokens: promptTokens, debits: [])
+      self.wanted = .limit(
+        LimitWish(
+          operation: .reserve(shared, budget, wanted: wanted, atLeast: wanted),
+          grant: isKnown ? .nothing : .tokens(reservation)))
+      return .yield
+    }
     let moment = TokenBudget.Moment(monotonic: services.now(), wallMs: Int(services.wallClockMs()))
     do throws(SharedStore.StoreError) {
-      // Who asks again has its tokens already.
-      let wanted = isKnown ? 0 : estimate
       let decision = try store.take(wanted, atLeast: wanted, from: key, budget, at: moment)
       if let debit = decision.debit, !isKnown {
         exchange.reservations.append(
-          TokenReservation(key: key, budget: budget, count: count, promptTokens: promptTokens, debits: [debit]))
+          TokenReservation(
+            key: key, shared: nil, budget: budget, count: count, promptTokens: promptTokens, debits: [debit]))
       }
       var fields: [(key: LuaValue, value: LuaValue)] = [
         (.text("ok"), .boolean(decision.debit != nil)), (.text("remaining"), .integer(Int64(decision.remaining))),

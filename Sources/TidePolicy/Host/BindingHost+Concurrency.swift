@@ -16,25 +16,43 @@ extension BindingHost {
       throw HostError("\(function): there is no exchange here that could hold a place")
     }
     guard text.utf8.count <= SharedStore.keyBytesMax else {
-      return .returnsNilError(code: "bad_value", message: SharedStore.StoreError.tooLarge.message)
+      return Self.keyTooLong
     }
     let key = SharedStore.Key(space: limitSpace.id, text: text)
+    let held = exchange.places.first { $0.key == key }
+    guard held != nil || exchange.places.count < Self.placesMax else {
+      throw HostError("\(function): an exchange holds at most \(Self.placesMax) places")
+    }
+    if limits != nil {
+      let shared = LimitKey(owner: owner, text: text)
+      let place = held ?? HeldPlace(key: key, shared: shared, member: placeName())
+      wanted = .limit(
+        LimitWish(operation: .acquire(shared, maximum: maximum, member: place.member), grant: .place(place)))
+      return .yield
+    }
     var isAllowed = true
     let remaining: Int
-    if exchange.places.contains(key) {
+    if held != nil {
       // Who asks again already has one.
       remaining = store.concurrency.remaining(key, maximum: maximum)
     } else {
-      guard exchange.places.count < Self.placesMax else {
-        throw HostError("\(function): an exchange holds at most \(Self.placesMax) places")
-      }
       (isAllowed, remaining) = store.concurrency.acquire(key, maximum: maximum)
-      if isAllowed { exchange.places.append(key) }
+      if isAllowed { exchange.places.append(HeldPlace(key: key)) }
     }
     results.append(
       LuaValue.map([
         (.text("ok"), .boolean(isAllowed)), (.text("remaining"), .integer(Int64(remaining))),
       ]))
     return .ok
+  }
+
+  /// Tells a place from all others, whichever gateway holds them.
+  private func placeName() -> String {
+    let words = [services.random(), services.random()]
+    return Self.hex(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } })
+  }
+
+  static var keyTooLong: HostCallStatus {
+    .returnsNilError(code: "bad_value", message: SharedStore.StoreError.tooLarge.message)
   }
 }

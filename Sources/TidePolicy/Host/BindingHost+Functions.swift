@@ -166,6 +166,11 @@ extension BindingHost {
     guard let limit = RateLimit(rate: rate, perMs: perMs, burst: options["burst"]?.wholeNumber) else {
       throw HostError("tide.limit.take: rate, per and burst must be positive and of a sensible size")
     }
+    if limits != nil {
+      guard key.utf8.count <= SharedStore.keyBytesMax else { return Self.keyTooLong }
+      wanted = .limit(LimitWish(operation: .take(LimitKey(owner: owner, text: key), amount: Int(amount), limit)))
+      return .yield
+    }
     do throws(SharedStore.StoreError) {
       let decision = try store.take(limitSpace, key, amount: Int(amount), limit: limit, now: services.now())
       var entries: [(key: LuaValue, value: LuaValue)] = [

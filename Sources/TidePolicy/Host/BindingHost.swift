@@ -22,6 +22,10 @@ final class BindingHost: LuaHost {
   let binding: BoundPolicy
   let services: PolicyHostServices
   let store: SharedStore
+  /// Keeps limits where gateways share them; nil where they are the process's own.
+  var limits: LimitStore?
+  /// Whose limits they are, the same in every gateway.
+  let owner: String
   let sharedSpace: SharedStore.Space
   let limitSpace: SharedStore.Space
   let budgetSpace: SharedStore.Space
@@ -68,7 +72,7 @@ final class BindingHost: LuaHost {
     self.binding = binding
     self.services = services
     self.store = store
-    let owner = binding.share.map { "share:" + $0 } ?? "binding:" + binding.name
+    owner = binding.share.map { "share:" + $0 } ?? "binding:" + binding.name
     sharedSpace = store.space("shared/" + owner)
     limitSpace = store.space("limit/" + owner)
     budgetSpace = store.space("budget/" + owner)

@@ -71,17 +71,19 @@ extension HostFunction {
       usage(
         "key: string, amount: integer, limit: {rate: integer, per: string|number, burst?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
-        "Takes from a rate limit, exactly, over all workers.")
+        "Takes from a rate limit, exactly, over all workers and all gateways that share a store. `nil, err` when the store is away."
+      )
     case .limitTokens:
       usage(
         "key: string, budget: {tokens: integer, per: string|number, count?: \"total\"|\"input\"|\"output\", estimate?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
-        "In on_request: sets tokens aside. The gateway takes more as the answer's pass, ends the answer with `length` when none are left, and settles with the usage. `per` is a rolling duration, or hour, day or month (UTC)."
+        "In on_request: sets tokens aside. The gateway takes more as the answer's pass, ends the answer with `length` when none are left, and settles with the usage. `per` is a rolling duration, or hour, day or month (UTC). `nil, err` when a shared store is away."
       )
     case .limitConcurrent:
       usage(
         "key: string, maximum: integer", "{ok: boolean, remaining: integer}?, tide.Error?",
-        "Takes one of so many places; the gateway gives it back when the exchange ends.")
+        "Takes one of so many places; the gateway gives it back when the exchange ends. `nil, err` when a shared store is away."
+      )
     case .jsonEncode: usage("value: any", "string", "JSON text.")
     case .jsonDecode: usage("text: string", "any, tide.Error?", "The value of JSON text.")
     case .base64Encode:

@@ -13,8 +13,8 @@ public struct RateLimit: Sendable, Equatable {
     public var retryAfterMs: Int?
   }
 
-  let intervalNs: UInt64
-  let burst: Int
+  public let intervalNs: UInt64
+  public let burst: Int
 
   /// - Parameters:
   ///   - rate: requests in each `perMs`.

@@ -4,8 +4,8 @@ import TideCore
 ///
 /// A rolling period is cut into slots and a slot counts until all of it is older than the period: in no period of that length is more
 /// spent, and what was spent comes back at most one slot late. A calendar period is a single slot.
-struct TokenBudget: Sendable, Equatable {
-  enum Period: Sendable, Hashable {
+public struct TokenBudget: Sendable, Equatable {
+  public enum Period: Sendable, Hashable {
     case rolling(milliseconds: Int)
     case hour, day, month
   }
@@ -18,9 +18,14 @@ struct TokenBudget: Sendable, Equatable {
   }
 
   /// What was taken, and from which slot: it goes back there.
-  struct Debit: Sendable, Equatable {
-    var slot: Int
-    var tokens: Int
+  public struct Debit: Sendable, Equatable {
+    public var slot: Int
+    public var tokens: Int
+
+    public init(slot: Int, tokens: Int) {
+      self.slot = slot
+      self.tokens = tokens
+    }
   }
 
   struct Decision: Sendable, Equatable {
@@ -42,14 +47,15 @@ struct TokenBudget: Sendable, Equatable {
     var total: Int { spent.reduce(0) { $0.addingSaturated($1) } }
   }
 
-  static let tokensMax = 1_000_000_000_000
+  public static let tokensMax = 1_000_000_000_000
   static let periodMsMax = 31_622_400_000
   /// Parts of a rolling period.
   private static let parts = 32
 
-  let tokens: Int
-  let period: Period
-  private let slotMs: Int
+  public let tokens: Int
+  public let period: Period
+  /// The length of a slot; 0 for months, which differ.
+  public let slotMs: Int
 
   /// - Returns: nil when a number is not positive or too large to reckon with.
   init?(tokens: Int, period: Period) {
@@ -66,7 +72,8 @@ struct TokenBudget: Sendable, Equatable {
     }
   }
 
-  private var slotCount: Int { if case .rolling = period { Self.parts + 1 } else { 1 } }
+  /// How many slots count.
+  public var slotCount: Int { if case .rolling = period { Self.parts + 1 } else { 1 } }
 
   // MARK: Slots
 

@@ -27,6 +27,8 @@ final class HookWait {
   /// Told of an end that comes later than `begin`.
   var onEnd: ((LuaOutcome) -> Void)?
   private var isOver = false
+  /// A limit's store was not available: what the hook made of that is no fault of its policy's.
+  private(set) var metOutage = false
 
   /// - Parameters:
   ///   - frame: what the host knew when the hook yielded.
@@ -217,6 +219,14 @@ final class HookWait {
         machine.callCount -= 1
         fetcher.cancel(token)
       }
+      return nil
+    case .limit(let wish):
+      guard let limits = machine.host.limits else { return Self.problem("store_unavailable", "there is no store") }
+      let call = LimitCall.begin(wish.operation, in: limits) { [unowned self, unowned coroutine] result in
+        if case .failure(let failure) = result, failure.code == .unavailable { metOutage = true }
+        goOn(coroutine, wish.answer(result, for: frame.context, of: limits))
+      }
+      coroutine.giveUp = { call.giveUp() }
       return nil
     case .all(let functions):
       guard coroutine.depth < Self.depthMax else {

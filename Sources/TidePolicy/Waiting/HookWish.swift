@@ -8,11 +8,13 @@ enum HookWish {
   case all([LuaFunction])
   /// The result of one function under a key, run once however many ask for it.
   case once(key: String, ttlMs: Int, LuaFunction)
+  /// The answer of a store that gateways share.
+  case limit(LimitWish)
 
   /// Functions that the host holds for it.
   var functions: [LuaFunction] {
     switch self {
-    case .sleep, .fetch: []
+    case .sleep, .fetch, .limit: []
     case .all(let functions): functions
     case .once(_, _, let function): [function]
     }

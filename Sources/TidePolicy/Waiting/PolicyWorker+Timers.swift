@@ -4,8 +4,14 @@ import TideLua
 /// What a worker gives its policies to wait with, and the timers that policies declare.
 extension PolicyWorker {
   /// Lets hooks wait. On the worker's thread, before its first exchange.
-  public func attach(timers: PolicyTimers, fetcher: PolicyFetcher) {
-    for machine in machines { machine.means = WaitingMeans(timers: timers, fetcher: fetcher) }
+  ///
+  /// - Parameter limits: where gateways share their limits; nil keeps them in the process.
+  public func attach(timers: PolicyTimers, fetcher: PolicyFetcher, limits: LimitStore? = nil) {
+    self.limits = limits
+    for machine in machines {
+      machine.means = WaitingMeans(timers: timers, fetcher: fetcher)
+      machine.host.limits = limits
+    }
   }
 
   /// Starts the policies' timers. On one worker of the process alone, once its generation is the one in use.
@@ -77,20 +83,20 @@ final class RunningTimer {
     waiting.begin(token, wish)
     if let outcome = waiting.outcome {
       waiting.judged {}
-      return ended(outcome, spentNs: waiting.totalNs)
+      return ended(outcome, spentNs: waiting.totalNs, isOutage: waiting.metOutage)
     }
     wait = waiting
     waiting.onEnd = { [unowned self, unowned waiting] outcome in
       wait = nil
       waiting.judged {}
-      ended(outcome, spentNs: waiting.totalNs)
+      ended(outcome, spentNs: waiting.totalNs, isOutage: waiting.metOutage)
     }
   }
 
-  private func ended(_ outcome: LuaOutcome, spentNs: UInt64) {
+  private func ended(_ outcome: LuaOutcome, spentNs: UInt64, isOutage: Bool = false) {
     machine.noteCall(.timers, spentNs: spentNs)
     if case .failed(let failure) = outcome {
-      machine.failed(.timers, failure, exchangeID: "")
+      machine.failed(.timers, failure, exchangeID: "", isOutage: isOutage)
     } else {
       machine.succeeded(.timers)
     }

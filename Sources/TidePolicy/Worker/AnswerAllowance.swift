@@ -5,27 +5,37 @@ import TideDialects
 ///
 /// It counts what the engine says, before any policy changes it, and estimates tokens as `limit` filters do: an answer ends at the
 /// same character however it was cut and whether it was streamed or not. The reservation comes first; from then on each budget is
-/// debited in steps.
+/// debited in steps. A budget that gateways share is debited ahead of need, since its answer takes a while: see `prepare`.
 final class AnswerAllowance {
   /// Tokens that a budget is debited by at once: fewer locks, and at most so many are set aside that nobody uses.
   static let step = 64
 
-  private let context: ExchangeContext
+  let context: ExchangeContext
   private let stores: SharedStore
-  private let services: PolicyHostServices
-  private var entries: [Entry]
+  let services: PolicyHostServices
+  let shared: LimitStore?
+  var entries: [Entry]
+  /// Bytes of the event that waits until budgets have answered; nil while none does.
+  var awaitedBytes: Int?
+  /// Told when they have; once.
+  var onReady: (() -> Void)?
 
-  private struct Entry {
+  struct Entry {
     /// In the exchange's reservations.
     var place: Int
     var limit: OutputLimit
+    /// Of a budget that gateways share.
+    var drawing = AllowanceDrawing()
   }
 
   /// - Returns: nil when no budget counts the answer.
-  init?(_ context: ExchangeContext, _ stores: SharedStore, _ services: PolicyHostServices) {
+  init?(
+    _ context: ExchangeContext, _ stores: SharedStore, _ services: PolicyHostServices, shared: LimitStore?
+  ) {
     self.context = context
     self.stores = stores
     self.services = services
+    self.shared = shared
     entries = context.reservations.indices.filter { context.reservations[$0].count != .input }.map { place in
       let reservation = context.reservations[place]
       return Entry(
@@ -51,6 +61,8 @@ final class AnswerAllowance {
   private func take(_ missing: Int, _ index: Int) {
     let place = entries[index].place
     let reservation = context.reservations[place]
+    // What a shared budget has for this text is here already.
+    guard reservation.shared == nil else { return }
     let moment = TokenBudget.Moment(monotonic: services.now(), wallMs: Int(services.wallClockMs()))
     do throws(SharedStore.StoreError) {
       let decision = try stores.take(

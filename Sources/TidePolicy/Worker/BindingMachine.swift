@@ -22,6 +22,8 @@ final class BindingMachine {
   /// The policy's filters, in the order listed, with what their matches ask.
   private(set) var filters: [BindingHost.MadeFilter]
   var breaker = PolicyBreaker()
+  /// When a failure for want of a store was last logged.
+  private var outageLogged: MonotonicTime?
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
   private let seed: UInt64
@@ -126,12 +128,22 @@ final class BindingMachine {
 
   /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from
   /// inside a call.
-  func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String) {
+  ///
+  /// - Parameter isOutage: the hook had no answer from a store that gateways share. That says nothing about the policy, and what the store
+  ///   is about the log knows: the breaker stays as it is, so that limits hold again as soon as the store is back, and a line a second is
+  ///   enough.
+  func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String, isOutage: Bool = false) {
     metrics[Int(hook.rawValue)].errors &+= 1
     var failure = failure
     // What a hook returned is wrong where it ends; where it begins is known.
     if failure.line == 0, failure.file == binding.source.path, let function = functions[Int(hook.rawValue)] {
       failure.line = machine.line(of: function, chunkName: failure.file)
+    }
+    let isOutage = isOutage && !failure.isAbort
+    if isOutage {
+      let now = host.services.now()
+      if let outageLogged, now.milliseconds(since: outageLogged) < 1_000 { return }
+      outageLogged = now
     }
     var fields = [PolicyLogEntry.Field(name: "kind", value: failure.kind.rawValue)]
     fields.append(.init(name: "action", value: binding.failureAction(hook).rawValue))
@@ -144,6 +156,7 @@ final class BindingMachine {
         level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,
         message: "policy \(binding.name): \(hook.name) failed: \(failure.description)" + remedy(hook, failure),
         fields: fields))
+    guard !isOutage else { return }
     if breaker.failed(now: host.services.now()) {
       host.services.log(
         PolicyLogEntry(

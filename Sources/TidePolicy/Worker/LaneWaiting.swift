@@ -245,7 +245,7 @@ final class LaneWaiting {
   ) {
     let problem = wait.judged { read(outcome, stage, unit, work) }
     wait.machine.noteCall(.onSegment, spentNs: wait.totalNs)
-    conclude(problem, stage, unit, work)
+    conclude(problem, stage, unit, work, isOutage: wait.metOutage)
   }
 
   /// Takes what a unit has become; nil, or what is wrong with it.
@@ -267,9 +267,11 @@ final class LaneWaiting {
     return nil
   }
 
-  private func conclude(_ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork) {
+  private func conclude(
+    _ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork, isOutage: Bool = false
+  ) {
     if let problem {
-      refuse(processor.failed(stage, .onSegment, problem), unit, work)
+      refuse(processor.failed(stage, .onSegment, problem, isOutage: isOutage), unit, work)
     } else if !stage.machine.breaker.isClosed {
       stage.machine.succeeded(.onSegment)
     }

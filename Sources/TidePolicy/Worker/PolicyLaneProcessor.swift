@@ -30,6 +30,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public private(set) var hasCut = false
+  /// The event in hand waits until budgets that gateways share have answered.
+  private var awaitsTokens = false
+  /// Known once all reservations are made.
+  private var drawsTokens = false
   /// Where a hook of this exchange may wait: the calls of the event in hand.
   private(set) var waiting: LaneWaiting?
 
@@ -68,6 +72,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   override public func laneDelta(_ lane: LaneID, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep
   {
+    if awaitsTokens { return .fail }
     guard keepsText else { return delta(lane, text, into: &out) }
     return keeping(lane, &out) { delta(lane, text, into: &$0) }
   }
@@ -156,6 +161,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   override public func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep {
+    if awaitsTokens { return .fail }
     guard keepsText else { return drain(lane, into: &out) }
     return keeping(lane, &out) { drain(lane, into: &$0) }
   }
@@ -178,6 +184,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   override public func answerEnd(_ usage: TokenUsage) -> LaneStep {
+    if awaitsTokens { return .fail }
     run.context.usage = usage
     let step = waiting?.answerEnd() ?? .proceed
     if keepsText, step == .cut { keepCut() }
@@ -200,10 +207,11 @@ public final class PolicyLaneProcessor: LaneProcessor {
 
   // MARK: Waiting
 
-  override public var mayWait: Bool { waiting != nil }
-  override public var isWaiting: Bool { waiting?.isWaiting ?? false }
+  override public var mayWait: Bool { waiting != nil || drawsTokens }
+  override public var isWaiting: Bool { awaitsTokens || waiting?.isWaiting ?? false }
 
-  override public func eventBegins() {
+  override public func eventBegins(byteCount: Int) {
+    awaitsTokens = drawsTokens && allowance?.prepare(byteCount: byteCount) == false
     if keepsText { run.context.keptText.eventBegins() }
     waiting?.eventBegins()
   }
@@ -211,20 +219,42 @@ public final class PolicyLaneProcessor: LaneProcessor {
   override public func eventEnded() {
     if keepsText { run.context.keptText.eventEnded() }
     waiting?.eventEnded()
+    if drawsTokens { allowance?.eventEnded() }
   }
 
   /// Told when what `isWaiting` has an answer: the event can be handled again.
   public var onReady: (() -> Void)? {
-    get { waiting?.onReady }
-    set { waiting?.onReady = newValue }
+    get { waiting?.onReady ?? allowance?.onReady }
+    set {
+      if awaitsTokens { allowance?.onReady = newValue } else { waiting?.onReady = newValue }
+    }
   }
 
   /// Nobody wants the answer any more that a hook waits for.
-  public func abandon() { waiting?.cancel() }
+  public func abandon() {
+    waiting?.cancel()
+    allowance?.onReady = nil
+  }
+
+  /// All reservations are made. Where gateways share the budgets of an answer that is to come, some tokens are set aside for it, so that
+  /// they are here when it comes.
+  public func requestIsDecided(expectsAnswer: Bool) {
+    guard run.drawsAnswer else { return }
+    drawsTokens = true
+    if allowance == nil { allowance = run.answerAllowance() }
+    if expectsAnswer { allowance?.drawAhead() }
+  }
+
+  /// The budgets are settled: what is still on its way to this answer goes back.
+  func stopDrawing() {
+    awaitsTokens = false
+    allowance?.stopDrawing()
+  }
 
   /// Gives back what the lanes hold in the machines.
   func end() {
     waiting?.cancel()
+    stopDrawing()
     for lane in lanes { for stage in lane.stages { stage.release() } }
     lanes = []
   }
@@ -239,7 +269,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     if !hasBegun {
       hasBegun = true
       limits = machines.map { run.answerLimits($0) }
-      allowance = run.answerAllowance()
+      if allowance == nil { allowance = run.answerAllowance() }
     }
     lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
     lastLane = lanes.count - 1
@@ -423,8 +453,8 @@ public final class PolicyLaneProcessor: LaneProcessor {
     decidedCut.text = ""
   }
 
-  func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure) -> LaneStep {
-    stage.machine.failed(hook, failure, exchangeID: run.context.id)
+  func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure, isOutage: Bool = false) -> LaneStep {
+    stage.machine.failed(hook, failure, exchangeID: run.context.id, isOutage: isOutage)
     return failureStep(stage, hook)
   }
 

@@ -153,6 +153,7 @@ public final class PolicyRun {
     let stages = active.reversed().filter { !worker.machines[$0].binding.hooks.isDisjoint(with: .lanes) }
     guard !stages.isEmpty || has(.onResponseEnd) || countsAnswer || keepsText, !hasEnded else { return nil }
     let made = PolicyLaneProcessor(run: self, stages: stages)
+    made.requestIsDecided(expectsAnswer: false)
     processor = made
     return made
   }
@@ -177,8 +178,11 @@ public final class PolicyRun {
     return channels
   }
 
+  /// Whether budgets that gateways share are debited as the answer's tokens pass, so that it may have to wait for them.
+  var drawsAnswer: Bool { countsAnswer && context.reservations.contains { $0.shared != nil } }
+
   func answerAllowance() -> AnswerAllowance? {
-    countsAnswer ? AnswerAllowance(context, worker.stores, worker.blueprint.services) : nil
+    countsAnswer ? AnswerAllowance(context, worker.stores, worker.blueprint.services, shared: worker.limits) : nil
   }
 
   func filterState(_ machine: BindingMachine) -> FilterState {
@@ -276,8 +280,15 @@ public final class PolicyRun {
 
   /// Gives back what the exchange holds of `tide.limit`, however it ended.
   private func releasePlaces() {
-    for key in context.places { worker.stores.concurrency.release(key) }
+    for place in context.places {
+      if let shared = place.shared {
+        worker.limits?.deliver(.release(shared, member: place.member))
+      } else {
+        worker.stores.concurrency.release(place.key)
+      }
+    }
     context.places.removeAll()
+    processor?.stopDrawing()
     if !context.reservations.isEmpty { settleReservations() }
   }
 
@@ -289,6 +300,10 @@ public final class PolicyRun {
     let isAnswered = context.response.map { $0.source == .upstream && $0.status < 400 } ?? false
     for reservation in context.reservations {
       let cost = context.usage.map(reservation.cost) ?? (isAnswered ? reservation.taken : 0)
+      if let shared = reservation.shared {
+        if let settling = reservation.settling(cost, of: shared) { worker.limits?.deliver(settling) }
+        continue
+      }
       do throws(SharedStore.StoreError) {
         try worker.stores.settle(
           reservation.debits, cost: cost, of: reservation.key, reservation.budget, at: moment)
@@ -434,14 +449,14 @@ public final class PolicyRun {
   }
 
   private func conclude(
-    _ result: Result<HookResult, LuaFailure>, _ machine: BindingMachine, _ hook: HookName
+    _ result: Result<HookResult, LuaFailure>, _ machine: BindingMachine, _ hook: HookName, isOutage: Bool = false
   ) -> HookResult {
     switch result {
     case .success(let result):
       machine.succeeded(hook)
       return result
     case .failure(let failure):
-      machine.failed(hook, failure, exchangeID: context.id)
+      machine.failed(hook, failure, exchangeID: context.id, isOutage: isOutage)
       return .failed(machine.binding.failureAction(hook))
     }
   }
@@ -494,7 +509,7 @@ public final class PolicyRun {
     let machine = wait.machine
     let result = wait.judged { judge(outcome, machine, wait.hook) }
     machine.noteCall(wait.hook, spentNs: wait.totalNs)
-    return conclude(result, machine, wait.hook)
+    return conclude(result, machine, wait.hook, isOutage: wait.metOutage)
   }
 
   private func judge(

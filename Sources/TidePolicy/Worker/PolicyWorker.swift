@@ -10,6 +10,8 @@ public final class PolicyWorker: @unchecked Sendable {
   public let blueprint: PolicyBlueprint
   public let workerIndex: Int
   let stores: SharedStore
+  /// Keeps limits where gateways share them.
+  var limits: LimitStore?
   let machines: [BindingMachine]
   /// The lanes' working memory, reused by all exchanges: nothing in it outlives one call.
   let scratch: LaneScratch
