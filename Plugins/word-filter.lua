@@ -1,45 +1,42 @@
---- Replaces words in what the model says, and only whole ones.
+--- Replaces words and phrases in what the model says, and only whole ones.
 --
 --      - use: word-filter
---        config: { words: { colour: color, Mumbai: Bombay }, ignore_case: true }
+--        config: { words: { colour: color, Mumbai: Bombay, "ACME Corp": the company }, ignore_case: true }
 --
---  Runs over words rather than tokens, so a word that arrives in two pieces is still one word, and `colours` is not
---  `colour`. With `ignore_case` the replacement takes the capitals of what it replaces: Colour -> Color, COLOUR ->
---  COLOR.
+--  Declared, so that compiled code looks for the words wherever the tokens were cut, and `colours` is not `colour`. Lua runs
+--  only where one is found and `ignore_case` is on: the replacement takes the capitals of what it replaces, Colour -> Color,
+--  COLOUR -> COLOR.
 --
---  Price: about 0.6 us a token, of which 0.15 decode the text (`tidegate policy bench` on an AMD EPYC).
+--  Price: about 0.2 us a token, of which 0.1 decode the text, and 0.4 us for each word that is found (`tidegate policy
+--  bench` on an AMD EPYC).
 
 local lower, upper, sub = string.lower, string.upper, string.sub
 
--- `to` with the capitals of `word`.
-local function shaped(word, to)
-  if #word > 1 and word == upper(word) and word ~= lower(word) then return upper(to) end
-  local first = sub(word, 1, 1)
+-- `to` with the capitals of `found`.
+local function shaped(found, to)
+  if #found > 1 and found == upper(found) and found ~= lower(found) then return upper(to) end
+  local first = sub(found, 1, 1)
   return first == lower(first) and to or upper(sub(to, 1, 1)) .. sub(to, 2)
 end
 
 ---@type tide.Policy
 return {
-  version = "1.0.0", api = 1,
+  version = "2.0.0", api = 1,
   schema = {
     words = { type = "map", values = { type = "string" }, required = true, doc = "word to replacement; \"\" removes it" },
     ignore_case = { type = "boolean", default = true, doc = "match any capitals and keep those of the answer" },
   },
-  segment = { unit = "word" },
 
   on_load = function(cfg)
-    cfg.lookup = {}
-    for word, to in pairs(cfg.words) do
-      if word:find("[^%w_'\128-\255]") then error("words: '" .. word .. "' is not a single word", 0) end
-      cfg.lookup[cfg.ignore_case and lower(word) or word] = to
-    end
+    cfg.folded = {}
+    for word, to in pairs(cfg.words) do cfg.folded[lower(word)] = to end
   end,
 
-  on_lane = function(ctx, cfg) return { words = cfg.lookup, fold = cfg.ignore_case } end,
-
-  on_segment = function(s, word)
-    if not s.fold then return s.words[word] end
-    local to = s.words[lower(word)]
-    return to and shaped(word, to)
+  filters = function(cfg)
+    local shape = cfg.ignore_case and function(s, match)
+      local to = cfg.folded[lower(match.text)]
+      return to and shaped(match.text, to)
+    end or nil
+    return { tide.filter.replace { words = cfg.words, ignore_case = cfg.ignore_case, whole_word = true, on_match = shape } }
   end,
 }

@@ -42,9 +42,15 @@ tide.test("tool calls pass as they are", function(t)
   t.invariant(r)
 end)
 
-tide.test("a replacement that is no word is refused", function(t)
-  t.raises(function() t.gateway { { use = "word-filter", config = { words = { ["two words"] = "x" } } } } end, "single word")
+tide.test("phrases are replaced whole, the longest first", function(t)
+  local r = answer(t, "ACME Corp's plan; Acme and acme corps", { words = { ["ACME Corp"] = "the company", ACME = "it" } })
+  t.eq(r.text, "The company's plan; It and it corps")
+  t.invariant(r)
+end)
+
+tide.test("words are needed, and none may be empty", function(t)
   t.raises(function() t.gateway { { use = "word-filter" } } end, "words is required")
+  t.raises(function() t.gateway { { use = "word-filter", config = { words = { [""] = "x" } } } } end, "empty")
 end)
 
 -- What `tidegate policy bench` measures.

@@ -350,13 +350,28 @@ typedef struct {
   size_t count, done;
   int32_t function, state, lane;
   tide_text *outcomes;
+  // Of a filter's match, whose text goes with its kind; NULL for a hook's text.
+  const char *kind;
 } batch;
+
+/// [] -> [subject]: what the hook is shown. Returns the text that may come back unchanged; none for a match, where the same text is
+/// an answer too.
+static const char *push_subject(lua_State *L, const batch *b, const tide_range *range) {
+  const char *start = (const char *)b->base + range->offset;
+  if (!b->kind) return lua_pushlstring(L, start, range->length);
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, b->kind);
+  lua_setfield(L, -2, "kind");
+  lua_pushlstring(L, start, range->length);
+  lua_setfield(L, -2, "text");
+  return NULL;
+}
 
 /// Every segment of a batch, on the same stack slots.
 static int call_text(lua_State *L) {
   batch *b = lua_touserdata(L, 1);
   tide_machine *machine = b->machine;
-  luaL_checkstack(L, 12, NULL);
+  // No more than the slots that every C function has (LUA_MINSTACK).
   lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
   lua_rawgeti(L, 2, b->function);
   lua_rawgeti(L, 2, b->state);
@@ -364,7 +379,7 @@ static int call_text(lua_State *L) {
   for (; b->done < b->count; b->done++) {
     tide_text *outcome = &b->outcomes[b->done];
     const tide_range *range = &b->ranges[b->done];
-    const char *text = lua_pushlstring(L, (const char *)b->base + range->offset, range->length);
+    const char *text = push_subject(L, b, range);
     lua_pushvalue(L, 3);
     lua_pushvalue(L, 4);
     lua_pushvalue(L, 6);
@@ -375,7 +390,7 @@ static int call_text(lua_State *L) {
       case LUA_TSTRING: {
         size_t length;
         const char *bytes = lua_tolstring(L, -1, &length);
-        if (bytes == text || (length == range->length && memcmp(bytes, text, length) == 0)) {
+        if (text && (bytes == text || (length == range->length && memcmp(bytes, text, length) == 0))) {
           outcome->outcome = TIDE_TEXT_PASS;
           break;
         }
@@ -403,22 +418,34 @@ static int call_text(lua_State *L) {
   return 0;
 }
 
-size_t tide_call_text(
-    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *base, const tide_range *ranges,
-    size_t count, uint64_t budget_ns, tide_text *outcomes, int32_t *status) {
-  batch b = {machine, base, ranges, count, 0, function, state, lane, outcomes};
+static size_t run_batch(tide_machine *machine, batch *b, uint64_t budget_ns, int32_t *status) {
   tide_frame frame;
   machine->text.length = 0;
   machine->text.failed = false;
   if (tide_enter_untimed(machine, &frame, budget_ns)) {
-    int lua_status = tide_protected(machine, atomic_load(&machine->running), call_text, &b);
+    int lua_status = tide_protected(machine, atomic_load(&machine->running), call_text, b);
     *status = tide_leave(machine, &frame, lua_status);
   } else {
     *status = TIDE_ERROR;
   }
-  if (*status != TIDE_OK && b.done < count) {
-    outcomes[b.done] = (tide_text){.outcome = TIDE_TEXT_FAILED};
-    b.done++;
+  if (*status != TIDE_OK && b->done < b->count) {
+    b->outcomes[b->done] = (tide_text){.outcome = TIDE_TEXT_FAILED};
+    b->done++;
   }
-  return b.done;
+  return b->done;
+}
+
+size_t tide_call_text(
+    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *base, const tide_range *ranges,
+    size_t count, uint64_t budget_ns, tide_text *outcomes, int32_t *status) {
+  batch b = {machine, base, ranges, count, 0, function, state, lane, outcomes, NULL};
+  return run_batch(machine, &b, budget_ns, status);
+}
+
+void tide_call_match(
+    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const char *kind, const uint8_t *text,
+    size_t length, uint64_t budget_ns, tide_text *outcome, int32_t *status) {
+  tide_range range = {0, length};
+  batch b = {machine, text, &range, 1, 0, function, state, lane, outcome, kind};
+  run_batch(machine, &b, budget_ns, status);
 }

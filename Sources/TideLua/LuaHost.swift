@@ -2,9 +2,18 @@
 /// Lua call, and must return promptly: what is to be raised is said by the status.
 open class LuaHost {
   /// The machine that asks, for host functions that call back or take long. The last one made with this host.
-  public internal(set) weak var machine: LuaMachine?
+  public var machine: LuaMachine? { current?.takeUnretainedValue() }
+  /// The machine keeps its host and takes itself out when it goes. A weak reference would make each retain of a machine slow, and
+  /// every token retains one.
+  private var current: Unmanaged<LuaMachine>?
 
   public init() {}
+
+  func machineBegins(_ machine: LuaMachine) { current = Unmanaged.passUnretained(machine) }
+
+  func machineEnds(_ machine: LuaMachine) {
+    if current?.toOpaque() == Unmanaged.passUnretained(machine).toOpaque() { current = nil }
+  }
 
   /// Runs the host function registered under `id`. For a method, argument 0 is the object.
   open func call(_ id: Int32, arguments: LuaArguments, results: inout LuaResults) -> HostCallStatus {

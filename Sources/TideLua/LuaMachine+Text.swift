@@ -22,6 +22,23 @@ extension LuaMachine {
     return textOutcome(written, status)
   }
 
+  /// Calls a filter's `on_match`: `(s, { kind, text }, lane)`.
+  ///
+  /// - Returns: `.pass` only for nil; a string, the same one included, is a replacement.
+  public func callMatch(
+    _ function: LuaFunction, state: LuaRef, kind: StaticString, text: UnsafeRawBufferPointer, lane: LuaRef,
+    budgetNs: UInt64
+  ) -> LuaTextOutcome {
+    var outcome = tide_text()
+    var status: Int32 = 0
+    kind.utf8Start.withMemoryRebound(to: CChar.self, capacity: kind.utf8CodeUnitCount &+ 1) { kind in
+      tide_call_match(
+        raw, function.reference.index, state.index, lane.index, kind,
+        text.baseAddress?.assumingMemoryBound(to: UInt8.self), text.count, budgetNs, &outcome, &status)
+    }
+    return textOutcome(outcome, status)
+  }
+
   /// Calls a text hook for many pieces of text under one budget and one protected call.
   ///
   /// Segments run in order. An outcome that is neither pass nor replaced stops the run there; when `each` answers true the rest

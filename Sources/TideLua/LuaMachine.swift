@@ -26,10 +26,13 @@ public final class LuaMachine {
     lines = options.observation?.lines
     if let observation = options.observation { tide_machine_observe(raw, observation.isMeasured, lines?.raw) }
     tide_machine_set_context(raw, Unmanaged.passUnretained(self).toOpaque())
-    host.machine = self
+    host.machineBegins(self)
   }
 
-  deinit { tide_machine_free(raw) }
+  deinit {
+    host.machineEnds(self)
+    tide_machine_free(raw)
+  }
 
   /// Whether an abort left the state in doubt.
   public var isPoisoned: Bool { tide_machine_poisoned(raw) }

@@ -41,11 +41,12 @@ STEP_MS = 1
 
 EXAMPLE_POLICIES = {"folder": str(ROOT / "Examples/benchmark/policies"), "auto": False}
 WORD_FILTER = {"use": "word-filter", "config": {"words": {"dolor": "pain", "magna": "great", "sit": "stand"}}}
-# The three systems of Examples/benchmark.
+# Systems of Examples/benchmark.
 CASES = {
     "relay": {},
     "word-filter": {"policies": [WORD_FILTER]},
     "on_token": {"policies": [{"use": "identity"}], "plugins": EXAMPLE_POLICIES},
+    "on_segment": {"policies": [{"use": "substitute"}], "plugins": EXAMPLE_POLICIES},
 }
 
 

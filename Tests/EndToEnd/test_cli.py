@@ -118,7 +118,7 @@ def test_a_wrong_policy_names_the_place(tmp_path, policy, config, said):
 def test_policy_check(tmp_path):
     shown = tidegate("policy", "check", ROOT / "Plugins")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert re.search(r"^word-filter 1\.0\.0: .*on_segment", shown.stdout, re.MULTILINE)
+    assert re.search(r"^word-filter 2\.0\.0: .*on_load", shown.stdout, re.MULTILINE)
     assert re.search(r"^api-keys .*needs keys", shown.stdout, re.MULTILINE)
 
     (tmp_path / "good.lua").write_text("return { auto = true, on_request = function() end }")

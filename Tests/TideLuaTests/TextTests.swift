@@ -120,4 +120,31 @@ import TideLua
       #expect(Array(bytes) == [1, 0, 2, 0, 51])
     }
   }
+
+  @Test func aMatchIsShownWithItsKind() throws {
+    let script = try Script()
+    let state = try script.machine.referenceTable()
+    func told(_ body: String, _ text: String) throws -> String {
+      let hook = try script.function("function(s, match, lane) \(body) end")
+      return text.utf8.withContiguousStorageIfAvailable { utf8 in
+        let outcome = script.machine.callMatch(
+          hook, state: state, kind: "email", text: UnsafeRawBufferPointer(utf8), lane: state, budgetNs: 1_000_000_000)
+        return switch outcome {
+        case .pass: "pass"
+        case .replaced(let bytes): "=" + String(decoding: bytes, as: UTF8.self)
+        case .verdict: "verdict"
+        case .badType(let name): name
+        case .failed(let failure): failure.message
+        }
+      } ?? ""
+    }
+    #expect(try told("return match.kind .. ' ' .. match.text", "a\0b") == "=email a\0b")
+    #expect(try told("s.seen = match.text", "x") == "pass")
+    // To say the same text is to say that it stays: only nil leaves the match to what the filter declares.
+    #expect(try told("return match.text", "same") == "=same")
+    #expect(try told("return ''", "gone") == "=")
+    #expect(try told("return match", "x") == "table")
+    #expect(try told("error('no')", "x") == "no")
+    #expect(try told("return s.seen", "y") == "=x")
+  }
 }

@@ -50,15 +50,10 @@ import TideDialects
     #expect(driver.answer(["mumbai Mum", "bai"]) == "mumbai Bombay")
   }
 
-  @Test func wordFilterRefusesWhatIsNotOneWord() throws {
-    let config = map(("words", map(("ACME Corp", .string("x")))))
-    let folder = PolicyFolder(path: shippedFolder)
-    let result = PolicyFixture.compile(folder, [PolicyBinding(policy: "word-filter", config: config.configNode)])
-    guard case .failure(let failure) = result else {
-      Issue.record("accepted")
-      return
-    }
-    #expect(failure.diagnostics.map(\.message).contains { $0.contains("'ACME Corp' is not a single word") })
+  @Test func wordFilterReplacesPhrases() throws {
+    let fixture = try wordFilter([("ACME Corp", "the company"), ("ACME", "it")])
+    var driver = LaneDriver(try #require(fixture.run().lanes))
+    #expect(driver.answer(["Acme Co", "rp, ACME, acme corps"]) == "The company, IT, it corps")
   }
 
   @Test func apiKeysKnowsWhoHasAKey() throws {

@@ -35,7 +35,7 @@ MODES = {
         Mode("curve", "cost and memory of Tidegate from 10 to 15,000 connections", ("tidegate", "tidegate-on-token"),
              (10, 100, 1000, 5000, 10_000, 15_000)),
         Mode("prices", "what each thing done to a stream adds",
-             ("floor", "tidegate-bytes", "tidegate", "tidegate-on-token", "tidegate-word-filter",
+             ("floor", "tidegate-bytes", "tidegate", "tidegate-on-token", "tidegate-on-segment", "tidegate-word-filter",
               "tidegate-three-policies", "nginx", "nginx-lua", "haproxy", "haproxy-lua", "envoy", "envoy-lua"), (1000,)),
         Mode("requests", "short answers that are not streamed, one after the other on every connection",
              ("tidegate", "floor", "haproxy", "nginx", "envoy", "nghttpx"), (100,), "requests", "lorem-8-burst"),

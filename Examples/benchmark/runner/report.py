@@ -18,7 +18,8 @@ _DISTURBED = 0.1
 _ADDED_TO = {
     "tidegate": ("tidegate-bytes", "reading every event: usage, proper end"),
     "tidegate-on-token": ("tidegate", "a Lua function for every token"),
-    "tidegate-word-filter": ("tidegate", "words replaced"),
+    "tidegate-on-segment": ("tidegate", "a Lua function for every word"),
+    "tidegate-word-filter": ("tidegate", "words replaced in compiled code"),
     "tidegate-three-policies": ("tidegate", "three policies"),
     "nginx-lua": ("nginx", "a Lua function for every chunk"),
     "haproxy-lua": ("haproxy", "a Lua function for every chunk"),

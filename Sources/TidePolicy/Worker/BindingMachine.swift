@@ -26,6 +26,9 @@ final class BindingMachine {
   private var outageLogged: MonotonicTime?
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
+  /// The budgets of `on_token` and `on_segment` for each KiB of text, looked up once.
+  let tokenBudgetNs: UInt64
+  let segmentBudgetNs: UInt64
   private let seed: UInt64
   private let mode: LuaMachineOptions.Mode
   /// Lane calls since the clock was read.
@@ -48,6 +51,8 @@ final class BindingMachine {
   ) throws(LuaFailure) {
     self.binding = binding
     host = BindingHost(binding: binding, services: services, store: store)
+    tokenBudgetNs = binding.manifest.budgets.cpu(.onToken)
+    segmentBudgetNs = binding.manifest.budgets.cpu(.onSegment)
     self.seed = seed
     self.mode = mode
     let loaded = try Self.load(binding, host, seed: seed, mode: mode)

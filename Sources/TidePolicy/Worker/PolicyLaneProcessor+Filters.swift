@@ -81,7 +81,7 @@ extension PolicyLaneProcessor {
       return .replaced
     }
     guard machine.onMatch(filter: place) != nil else { return .standard }
-    let outcome: LuaOutcome
+    let outcome: LuaTextOutcome
     do throws(LuaFailure) {
       guard let called = try callOnMatch(stage, lane, place, match) else {
         return refused(by: failureStep(stage, .filters), &failure)
@@ -93,11 +93,11 @@ extension PolicyLaneProcessor {
     var problem: LuaFailure?
     var decision = FilterDecision.standard
     switch outcome {
-    case .returned(.nilValue): break
-    case .returned(.string(let bytes)):
-      bytes.withUnsafeBytes { Self.append($0, into: &out) }
+    case .pass: break
+    case .replaced(let bytes):
+      Self.append(bytes, into: &out)
       decision = .replaced
-    case .returned(.opaque(let opaque)):
+    case .verdict(let opaque):
       switch machine.host.verdict(opaque) {
       case .cut(let asked)?:
         cut = asked
@@ -105,12 +105,8 @@ extension PolicyLaneProcessor {
       case let verdict?: problem = self.failure(stage, .filters, "on_match cannot return \(verdict.name)")
       case nil: problem = self.failure(stage, .filters, "on_match returned a verdict that was made in another call")
       }
-    case .returned(let value):
-      problem = self.failure(
-        stage, .filters, "on_match returned a \(value.typeName); it may return nil, a string or tide.cut")
-    case .yielded(let token):
-      machine.machine.cancel(token)
-      problem = self.failure(stage, .filters, "on_match cannot wait")
+    case .badType(let name):
+      problem = self.failure(stage, .filters, "on_match returned a \(name); it may return nil, a string or tide.cut")
     case .failed(let error): problem = error
     }
     machine.host.hookEnded()
@@ -122,7 +118,7 @@ extension PolicyLaneProcessor {
   /// - Returns: nil when the binding may not run. The host's hook is yet to be ended.
   private func callOnMatch(
     _ stage: LaneStage, _ lane: LaneID, _ place: Int, _ match: FilterMatch
-  ) throws(LuaFailure) -> LuaOutcome? {
+  ) throws(LuaFailure) -> LuaTextOutcome? {
     let machine = stage.machine
     guard machine.mayRun(.filters) else { return nil }
     if stage.status == .fresh || stage.epoch != machine.epoch { try open(stage, lane) }
@@ -130,11 +126,8 @@ extension PolicyLaneProcessor {
       return nil
     }
     machine.host.hookBegins(.filters, run.context, variables: nil)
-    let found = LuaValue.map([
-      (.text("kind"), .text("\(match.kind)")), (.text("text"), .string(Array(match.text))),
-    ])
-    return machine.machine.call(
-      function, arguments: [.reference(state), .value(found), .reference(description)],
+    return machine.machine.callMatch(
+      function, state: state, kind: match.kind, text: match.text, lane: description,
       budgetNs: machine.binding.manifest.budgets.cpu(.filters))
   }
 

@@ -482,7 +482,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
     guard machine.mayRun(.onToken), let function = machine.function(.onToken), let state = stage.state,
       let lane = stage.lane
     else { return refused(stage, .onToken, text, into: &out) }
-    let budget = Self.budget(machine, .onToken, text.count)
+    let budget = Self.budget(machine.tokenBudgetNs, text.count)
     machine.host.hookBegins(.onToken, run.context, variables: nil)
     let measure = machine.beginLaneCall()
     var problem: LuaFailure?
@@ -554,7 +554,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
       out.append(UnsafeRawBufferPointer(start: base, count: end))
       return .proceed
     }
-    let budget = Self.budget(machine, .onSegment, end)
+    let budget = Self.budget(machine.segmentBudgetNs, end)
     machine.host.hookBegins(.onSegment, run.context, variables: nil)
     let measure = machine.beginLaneCall()
     var copied = 0
@@ -626,8 +626,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
   }
 
   /// The budget is one of a KiB of text.
-  private static func budget(_ machine: BindingMachine, _ hook: HookName, _ byteCount: Int) -> UInt64 {
-    machine.binding.manifest.budgets.cpu(hook) &* UInt64(byteCount / 1024 &+ 1)
+  @inline(__always)
+  private static func budget(_ kibibyteNs: UInt64, _ byteCount: Int) -> UInt64 {
+    kibibyteNs &* (UInt64(truncatingIfNeeded: byteCount) >> 10 &+ 1)
   }
 
   /// Appends what a script returned, as valid UTF-8: the next policy, and the client, must be able to rely on it.
