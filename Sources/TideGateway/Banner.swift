@@ -40,7 +40,8 @@ enum Banner {
     if let listener = configuration.listeners.first(where: { $0.tls == nil }) ?? configuration.listeners.first {
       let address = listenerAddresses[listener.name].map { "\($0)" } ?? listener.name
       let scheme = listener.tls == nil ? "http" : "https"
-      let model = built.generation.models.listed.first?.id ?? "MODEL"
+      let takesAny = configuration.models.contains { $0.id.pattern == "*" }
+      let model = built.generation.models.listed.first?.id ?? (takesAny ? "any" : "MODEL")
       let asksWho = policies.contains { $0.hooks.contains("on_auth") }
       let header = asksWho ? " -H 'Authorization: Bearer \(usesDemoKey ? demoKey : "YOUR_KEY")'" : ""
       lines.append("try:")
