@@ -171,7 +171,7 @@ def test_the_reference_is_made_from_the_tables(tmp_path):
     assert tidegate("policy", "docs", "--check", page).returncode == 0
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale words" not in text
-    for name in ("`on_tool_call`", "`prompt.messages`", "`tide.limit.take`"):
+    for name in ("`on_tool_call`", "`prompt.messages`", "`tide.limit.take(key: string, ", "`min_len`", "`keep_text`", "`leaves`"):
         assert name in text
     types = tidegate("policy", "types", ROOT / "Plugins").stdout
     for name in ("---@class tide.Context.prompt", "---@field on_tool_call? fun(", "tide.limit.take = nil", "tide.config.word_filter"):
