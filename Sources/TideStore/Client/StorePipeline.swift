@@ -41,29 +41,31 @@ struct StorePipeline {
 
   mutating func receive(_ reply: StoreReply) -> Outcome {
     guard first < sent.count else { return .lost("a reply to no command") }
+    let result: Result<[Int], StoreFailure>
+    switch reply {
+    case .error(let text) where Self.endings.contains(where: text.hasPrefix):
+      // A server that has become a replica, or that is loading, will not do for some time; another one may stand in its place.
+      return .lost(text)
+    case .error(let text): result = .failure(.refused(text))
+    default:
+      guard let numbers = reply.numbers else { return .lost("a reply that no script gives") }
+      result = .success(numbers)
+    }
     var one = sent[first]
     first += 1
-    if first > 1_024, first * 2 > sent.count {
+    if first == sent.count {
+      // Nobody's completion is kept longer than it takes.
+      sent.removeAll(keepingCapacity: true)
+      first = 0
+    } else if first > 1_024, first * 2 > sent.count {
       sent.removeFirst(first)
       first = 0
     }
-    if case .error(let text) = reply {
-      if text.hasPrefix("NOSCRIPT"), !one.hasText {
-        one.hasText = true
-        return .again(one)
-      }
-      // A server that has become a replica, or that is loading, will not do for some time; another one may stand in its place.
-      if Self.endings.contains(where: text.hasPrefix) {
-        first -= 1
-        return .lost(text)
-      }
-      return .done(one.command, .failure(.refused(text)), since: one.since)
+    if case .failure(.refused(let text)) = result, text.hasPrefix("NOSCRIPT"), !one.hasText {
+      one.hasText = true
+      return .again(one)
     }
-    guard let numbers = reply.numbers else {
-      first -= 1
-      return .lost("a reply that no script gives")
-    }
-    return .done(one.command, .success(numbers), since: one.since)
+    return .done(one.command, result, since: one.since)
   }
 
   private static let endings = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "UNKILLABLE"]
