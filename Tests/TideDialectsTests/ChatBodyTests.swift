@@ -23,6 +23,19 @@ import Testing
     #expect(ChatBody(options: ChatStreamOptions()).transform(bytes("{")) == .body(bytes("{")))
   }
 
+  @Test func aCutLeavesNoCallBehindIt() {
+    let call = #"[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]"#
+    func body(_ text: String, _ calls: String, _ reason: String) -> [UInt8] {
+      bytes(
+        #"{"choices":[{"index":0,"message":{"content":"\#(text)","tool_calls":\#(calls)},"finish_reason":"\#(reason)"}]}"#
+      )
+    }
+    let cutter = ChatBody(options: ChatStreamOptions(processor: Cutter()))
+    #expect(cutter.transform(body("STOP", call, "tool_calls")) == .cut(body(" [cut]", "null", "content_filter")))
+    let other = ChatBody(options: ChatStreamOptions(processor: Cutter()))
+    #expect(other.transform(body("go", call, "tool_calls")) == .body(body("go", call, "tool_calls")))
+  }
+
   @Test func ownAnswersAreReadAsAnUpstreams() {
     let answer = ChatAnswer(
       text: "a \"secret\"", toolCalls: [.init(id: "c1", name: "f", arguments: "{}")], id: "i", model: "m", created: 1)

@@ -74,6 +74,10 @@ public final class ChatBody {
         if choice.finishStart >= 0 {
           scratch.splice(choice.finishStart, choice.finishEnd, with: JSONText.quoted(cut.finishReason))
         }
+        // What the choice calls was said behind its text.
+        if choice.hasToolCalls {
+          scratch.splice(choice.toolCalls.lowerBound, choice.toolCalls.upperBound, with: "null")
+        }
         if !wasCut, !cut.text.isEmpty, choice.nullContentStart >= 0 {
           scratch.splice(choice.nullContentStart, choice.nullContentStart + 4, with: JSONText.quoted(cut.text))
         }
