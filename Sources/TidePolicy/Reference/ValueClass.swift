@@ -21,7 +21,8 @@ struct ValueClass {
     ValueClass(
       name: "tide.Lane",
       fields: [
-        Field("choice", "integer"), Field("block", "integer", "from 0; of tool_args, the call's place among those of its choice"),
+        Field("choice", "integer"),
+        Field("block", "integer", "from 0; of tool_args, the call's place among those of its choice"),
         Field("channel", "string", "text, reasoning, refusal or tool_args"),
       ]),
     ValueClass(
