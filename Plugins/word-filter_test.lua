@@ -48,7 +48,7 @@ tide.test("phrases are replaced whole, the longest first", function(t)
   t.invariant(r)
 end)
 
-tide.test("words are needed, and none may be empty", function(t)
+tide.test("an empty word is refused, and so are no words", function(t)
   t.raises(function() t.gateway { { use = "word-filter" } } end, "words is required")
   t.raises(function() t.gateway { { use = "word-filter", config = { words = { [""] = "x" } } } } end, "empty")
 end)

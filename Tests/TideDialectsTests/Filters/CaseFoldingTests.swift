@@ -33,6 +33,13 @@ import Testing
     #expect(CaseFolding.variants(of: 0x131) == [0x131])
   }
 
+  @Test func noCharacterOutsideTheBlocksHasCase() {
+    for value in UInt32(0)...0x10FFFF where !CaseFolding.casedBlocks.contains(where: { $0.contains(value) }) {
+      guard let scalar = Unicode.Scalar(value) else { continue }
+      #expect(!CaseFolding.hasCase(scalar), "U+\(String(value, radix: 16))")
+    }
+  }
+
   @Test func wordsEndWhereNoLetterDigitOrMarkGoesOn() {
     func isEdge(_ text: String) -> Bool {
       let scalars = Array(text.unicodeScalars)

@@ -28,15 +28,23 @@ enum CaseFolding {
     return scalars.count == 1 ? scalars.first : nil
   }
 
-  /// Classes of more than one character. Nothing above U+1E943 has case.
+  /// Where characters with case are: not among ideographs, Hangul, surrogates, private use, cuneiform, hieroglyphs and Tangut. The first
+  /// policy that ignores case pays for these tables, in its own time, so the wide blocks are left out.
+  static let casedBlocks: [ClosedRange<UInt32>] = [
+    0x41...0x2E7F, 0xA640...0xABFF, 0xFB00...0x11FFF, 0x16E00...0x16FFF, 0x1E000...0x1E943,
+  ]
+
+  /// Classes of more than one character.
   private static let classes: [UInt32: [UInt32]] = {
     var found: [UInt32: [UInt32]] = [:]
-    for value in UInt32(0x41)...0x1E943 {
-      guard let scalar = Unicode.Scalar(value) else { continue }
-      let properties = scalar.properties
-      guard properties.changesWhenLowercased || properties.changesWhenUppercased else { continue }
+    for value in casedBlocks.joined() {
+      guard let scalar = Unicode.Scalar(value), hasCase(scalar) else { continue }
       found[fold(value), default: []].append(value)
     }
     return found.filter { $0.value.count > 1 }
   }()
+
+  static func hasCase(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.changesWhenLowercased || scalar.properties.changesWhenUppercased
+  }
 }
