@@ -14,7 +14,7 @@ public struct ChatMessage: Equatable, Sendable {
 
   /// One piece of text: a string `content`, or the `text` of a part.
   struct Part: Equatable, Sendable {
-    /// The string with its quotes, as offsets into `json`.
+    /// The string with its quotes, as offsets into the bytes of `json`.
     var range: Range<Int>
     /// Where it differs from the message's: a tool's result inside a user's message.
     var role: String?
@@ -23,7 +23,7 @@ public struct ChatMessage: Equatable, Sendable {
 
   public internal(set) var role: String
   /// The message as it came, or as a policy made it. Of a message that a member of its own holds, that member's value.
-  let json: [UInt8]
+  let json: ArraySlice<UInt8>
   var parts: [Part]
   var origin = Origin.added
 
@@ -41,20 +41,20 @@ public struct ChatMessage: Equatable, Sendable {
     json += JSONText.quoted(text)
     let end = json.count
     json.append(UInt8(ascii: "}"))
-    self.init(role: role, json: json, parts: [Part(range: start..<end)])
+    self.init(role: role, json: json[...], parts: [Part(range: start..<end)])
   }
 
   /// A message from JSON; nil when that is not an object with a role, or has `role` or `content` twice.
   public init?(json: [UInt8]) {
     guard JSONText.isValue(json) else { return nil }
-    guard case .success(let message) = ChatMessage.read(json) else { return nil }
+    guard case .success(let message) = ChatMessage.read(json[...]) else { return nil }
     self = message
   }
 
-  init(role: String, json: [UInt8], parts: [Part]) {
+  init(role: String, json: ArraySlice<UInt8>, parts: [Part]) {
     self.role = role
     self.json = json
-    self.parts = parts.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    self.parts = parts.count > 1 ? parts.sorted { $0.range.lowerBound < $1.range.lowerBound } : parts
   }
 
   /// The text of a part; empty when there is none.
@@ -64,7 +64,7 @@ public struct ChatMessage: Equatable, Sendable {
       return replacement.withUnsafeBytes { JSONText.unescape(UnsafeRawBufferPointer(rebasing: $0[1..<($0.count - 1)])) }
     }
     let content = parts[part].range.lowerBound + 1..<parts[part].range.upperBound - 1
-    return json[content].withUnsafeBytes { JSONText.unescape($0) }
+    return json.withUnsafeBytes { JSONText.unescape(UnsafeRawBufferPointer(rebasing: $0[content])) }
   }
 
   /// Whose text a part is: the message's role, or `tool` for a tool's result inside a user's message.
@@ -88,15 +88,15 @@ public struct ChatMessage: Equatable, Sendable {
 
   /// The message as it leaves.
   public func body() -> [UInt8] {
-    guard isEdited else { return json }
+    guard isEdited else { return Array(json) }
     var out: [UInt8] = []
     out.reserveCapacity(json.count + 64)
-    var cursor = 0
+    var cursor = json.startIndex
     for part in parts {
       guard let replacement = part.replacement else { continue }
-      out += json[cursor..<part.range.lowerBound]
+      out += json[cursor..<json.startIndex + part.range.lowerBound]
       out += replacement
-      cursor = part.range.upperBound
+      cursor = json.startIndex + part.range.upperBound
     }
     return out + json[cursor...]
   }
