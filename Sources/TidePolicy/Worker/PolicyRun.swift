@@ -66,6 +66,8 @@ public final class PolicyRun {
   /// The request's head matched a route.
   public func begin(route: String) {
     context.route.name = route
+    // Where nobody knows credentials, nobody is refused for want of them.
+    guard worker.hasMachines else { return }
     candidates = worker.blueprint.bindings(ofRoute: route)
     isAnonymous = worker.blueprint.anonymousRoutes.contains(route)
   }
