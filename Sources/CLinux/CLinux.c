@@ -110,8 +110,10 @@ static int drop_code(struct dl_phdr_info *object, size_t size, void *unused) {
   return 1;
 }
 
+void clinux_trim_heap(void) { malloc_trim(0); }
+
 void clinux_release_memory(void) {
-  malloc_trim(0);
+  clinux_trim_heap();
   dl_iterate_phdr(drop_code, NULL);
 }
 

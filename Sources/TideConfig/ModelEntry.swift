@@ -6,6 +6,11 @@ public struct ModelEntry: Sendable, Equatable {
     public var cluster: String
     /// The name to ask the cluster for; nil keeps the client's.
     public var model: String?
+
+    public init(cluster: String, model: String? = nil) {
+      self.cluster = cluster
+      self.model = model
+    }
   }
 
   /// Exact ids are listed by `/v1/models`, globs are not.

@@ -14,6 +14,7 @@ public struct Glob: Sendable, Hashable {
   }
 
   public func matches(_ text: String) -> Bool {
+    if pattern == "*" { return true }
     var text = text
     return text.withUTF8 { matches(UnsafeRawBufferPointer($0)) }
   }

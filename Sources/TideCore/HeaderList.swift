@@ -4,20 +4,23 @@
 
 /// The fields of one message head, in order of arrival: names in lower case, values without outer white space.
 ///
-/// All bytes lie in one block and a field is three numbers, so a head costs two allocations however many fields it has.
-/// Codecs validate before they append; `HeaderList` stores what it is given.
-public struct HeaderList: Sendable, Equatable {
-  struct Field: Sendable, Equatable, BitwiseCopyable {
-    var start: UInt32
-    var nameCount: UInt16
-    var valueCount: UInt32
-  }
+/// All lies in one block, a field's two lengths before its bytes, so a head costs one allocation however many fields it has and is
+/// read from front to back. Codecs validate before they append; `HeaderList` stores what it is given.
+///
+/// Unchecked Sendable: the block is written only while one list alone holds it.
+public struct HeaderList: @unchecked Sendable, Equatable {
+  private struct Capacity { var byteCount: Int }
+  private final class Block: ManagedBuffer<Capacity, UInt8> {}
 
   /// What RFC 9113 section 10.5.1 adds to each field when a list's size is counted.
   public static let fieldOverhead = 32
+  /// What precedes a field's bytes: four of the value's length, two of the name's.
+  private static let lengthsByteCount = 6
+  private static let smallestCapacity = 160
 
-  private var bytes: [UInt8] = []
-  private var fields: [Field] = []
+  private var block: Block?
+  private var usedCount = 0
+  public private(set) var count = 0
 
   public init() {}
 
@@ -25,32 +28,34 @@ public struct HeaderList: Sendable, Equatable {
     for (name, value) in pairs { append(name, value) }
   }
 
-  public var count: Int { fields.count }
-  public var isEmpty: Bool { fields.isEmpty }
+  public var isEmpty: Bool { count == 0 }
 
   /// Names and values and 32 bytes a field: the size that limits speak of.
-  public var listSize: Int { bytes.count + fields.count * Self.fieldOverhead }
+  public var listSize: Int { usedCount + count * (Self.fieldOverhead - Self.lengthsByteCount) }
 
   public mutating func reserve(fields fieldCount: Int, bytes byteCount: Int) {
-    fields.reserveCapacity(fieldCount)
-    bytes.reserveCapacity(byteCount)
+    makeRoom(fieldCount * Self.lengthsByteCount + byteCount)
   }
 
   /// Room for all of `list` and for what a message usually gets on top of it.
-  public mutating func reserve(for list: HeaderList) {
-    reserve(fields: list.fields.count + 6, bytes: list.bytes.count + 256)
-  }
+  public mutating func reserve(for list: HeaderList) { makeRoom(list.usedCount + 192) }
 
   /// Appends a field. The name is stored in lower case.
   public mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     precondition(name.count <= Int(UInt16.max) && value.count < Int(Int32.max), "a field too long for any limit")
-    let start = bytes.count
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
-    if name.contains(where: { $0 &- 0x41 < 26 }) {
-      for index in start..<start + name.count where bytes[index] &- 0x41 < 26 { bytes[index] |= 0x20 }
+    let size = Self.lengthsByteCount + name.count + value.count
+    makeRoom(size)
+    let start = base + usedCount
+    start.storeBytes(of: UInt32(value.count), as: UInt32.self)
+    start.storeBytes(of: UInt16(name.count), toByteOffset: 4, as: UInt16.self)
+    let stored = (start + Self.lengthsByteCount).assumingMemoryBound(to: UInt8.self)
+    for index in 0..<name.count {
+      let byte = name[index]
+      stored[index] = byte &- 0x41 < 26 ? byte | 0x20 : byte
     }
-    fields.append(Field(start: UInt32(start), nameCount: UInt16(name.count), valueCount: UInt32(value.count)))
+    if let source = value.baseAddress { memcpy(stored + name.count, source, value.count) }
+    usedCount += size
+    count += 1
   }
 
   public mutating func append(_ name: String, _ value: String) {
@@ -59,100 +64,102 @@ public struct HeaderList: Sendable, Equatable {
     name.withUTF8 { n in value.withUTF8 { v in append(UnsafeRawBufferPointer(n), UnsafeRawBufferPointer(v)) } }
   }
 
-  /// Runs `body` for every field: (name, value). The buffers are valid inside `body` only.
+  /// Runs `body` for every field: (name, value). The buffers are valid as long as the list lives unchanged.
+  @inline(__always)
   public func forEach(_ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws -> Void) rethrows {
-    try bytes.withUnsafeBytes { block in
-      for field in fields {
-        let start = Int(field.start)
-        let valueStart = start + Int(field.nameCount)
-        try body(
-          UnsafeRawBufferPointer(rebasing: block[start..<valueStart]),
-          UnsafeRawBufferPointer(rebasing: block[valueStart..<valueStart + Int(field.valueCount)]))
-      }
+    var offset = 0
+    while offset < usedCount {
+      let field = field(at: offset)
+      try body(field.name, field.value)
+      offset = field.end
     }
-  }
-
-  public func name(at index: Int) -> String {
-    withField(at: index) { name, _ in String(decoding: name, as: UTF8.self) }
-  }
-
-  public func value(at index: Int) -> String {
-    withField(at: index) { _, value in String(decoding: value, as: UTF8.self) }
+    withExtendedLifetime(block) {}
   }
 
   /// Runs `body` with name and value of one field. The buffers are valid inside `body` only.
   public func withField<R>(at index: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> R) -> R {
-    let field = fields[index]
-    let start = Int(field.start)
-    let valueStart = start + Int(field.nameCount)
-    return bytes.withUnsafeBytes { block in
-      body(
-        UnsafeRawBufferPointer(rebasing: block[start..<valueStart]),
-        UnsafeRawBufferPointer(rebasing: block[valueStart..<valueStart + Int(field.valueCount)]))
-    }
+    precondition(index >= 0 && index < count, "there is no such field")
+    var field = field(at: 0)
+    for _ in 0..<index { field = self.field(at: field.end) }
+    return withExtendedLifetime(block) { body(field.name, field.value) }
   }
 
   /// The position of the first field called `name` (lower case), from `start` on.
-  public func index(of name: String, from start: Int = 0) -> Int? {
-    var name = name
-    return name.withUTF8 { wanted in
-      var index = start
-      while index < fields.count {
-        if matches(index, wanted) { return index }
-        index += 1
-      }
-      return nil
+  public func index(of name: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
+    var offset = 0
+    for index in 0..<count {
+      let field = field(at: offset)
+      if index >= start, Self.isSame(field.name, name) { return index }
+      offset = field.end
     }
-  }
-
-  public func contains(_ name: String) -> Bool { index(of: name) != nil }
-
-  /// The value of the first field called `name` (lower case).
-  public subscript(name: String) -> String? { index(of: name).map { value(at: $0) } }
-
-  /// Whether the first field called `name` (lower case) has a value that begins with `prefix` (lower case), in whatever case.
-  public func begins(_ name: String, with prefix: StaticString) -> Bool {
-    guard let index = index(of: name) else { return false }
-    return withField(at: index) { _, value in value.beginsIgnoringCase(with: prefix) }
-  }
-
-  /// All values of `name`, joined with a comma and a space as RFC 9110 section 5.3 allows; nil when there is none.
-  public func joined(_ name: String) -> String? {
-    var result: String?
-    var next = index(of: name)
-    while let at = next {
-      let one = value(at: at)
-      result = result.map { $0 + ", " + one } ?? one
-      next = index(of: name, from: at + 1)
-    }
-    return result
+    withExtendedLifetime(block) {}
+    return nil
   }
 
   public mutating func remove(_ name: String) {
     guard contains(name) else { return }
+    makeRoom(0)
     var name = name
     name.withUTF8 { wanted in
-      let keep = fields.indices.filter { !matches($0, wanted) }
-      fields = keep.map { fields[$0] }
-    }
-  }
-
-  /// Replaces every field called `name` by one.
-  public mutating func set(_ name: String, _ value: String) {
-    remove(name)
-    append(name, value)
-  }
-
-  private func matches(_ index: Int, _ wanted: UnsafeBufferPointer<UInt8>) -> Bool {
-    let field = fields[index]
-    guard Int(field.nameCount) == wanted.count else { return false }
-    return bytes.withUnsafeBytes { block in
-      memcmp(block.baseAddress! + Int(field.start), wanted.baseAddress!, wanted.count) == 0
+      var kept = 0
+      var keptCount = 0
+      var offset = 0
+      while offset < usedCount {
+        let field = field(at: offset)
+        if !Self.isSame(field.name, UnsafeRawBufferPointer(wanted)) {
+          memmove(base + kept, base + offset, field.end - offset)
+          kept += field.end - offset
+          keptCount += 1
+        }
+        offset = field.end
+      }
+      usedCount = kept
+      count = keptCount
     }
   }
 
   public static func == (a: HeaderList, b: HeaderList) -> Bool {
-    guard a.count == b.count else { return false }
-    return a.fields.indices.allSatisfy { a.name(at: $0) == b.name(at: $0) && a.value(at: $0) == b.value(at: $0) }
+    guard a.count == b.count, a.usedCount == b.usedCount else { return false }
+    return a.usedCount == 0 || memcmp(a.base, b.base, a.usedCount) == 0
+  }
+
+  // MARK: The block
+
+  /// Of a list that has a block.
+  @inline(__always)
+  private var base: UnsafeMutableRawPointer {
+    block!.withUnsafeMutablePointerToElements { UnsafeMutableRawPointer($0) }
+  }
+
+  /// The field whose lengths stand at `offset`, and where the next one begins.
+  @inline(__always)
+  private func field(at offset: Int) -> (name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, end: Int) {
+    let start = base + offset
+    let valueCount = Int(start.loadUnaligned(as: UInt32.self))
+    let nameCount = Int(start.loadUnaligned(fromByteOffset: 4, as: UInt16.self))
+    return (
+      UnsafeRawBufferPointer(start: start + Self.lengthsByteCount, count: nameCount),
+      UnsafeRawBufferPointer(start: start + Self.lengthsByteCount + nameCount, count: valueCount),
+      offset + Self.lengthsByteCount + nameCount + valueCount
+    )
+  }
+
+  @inline(__always)
+  private static func isSame(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+    guard a.count == b.count, let left = a.baseAddress, let right = b.baseAddress else { return a.count == b.count }
+    return memcmp(left, right, a.count) == 0
+  }
+
+  /// Makes the block this list's own, with `byteCount` bytes free in it.
+  private mutating func makeRoom(_ byteCount: Int) {
+    let needed = usedCount + byteCount
+    if isKnownUniquelyReferenced(&block), let block, block.header.byteCount >= needed { return }
+    let capacity = block == nil ? max(needed, Self.smallestCapacity) : max(needed, usedCount * 2)
+    let made = Block.create(minimumCapacity: capacity) { _ in Capacity(byteCount: capacity) }
+    if usedCount > 0 {
+      let old = base
+      made.withUnsafeMutablePointerToElements { _ = memcpy($0, old, usedCount) }
+    }
+    block = unsafeDowncast(made, to: Block.self)
   }
 }

@@ -120,15 +120,13 @@ extension HTTP2Session {
       }
     case NGHTTP2_HEADERS:
       headerBlockDeadline = .distantFuture
-      let block = self.block
-      self.block = nil
-      guard let block else { break }
+      guard var block = self.block.take() else { break }
       if role == .client {
-        responseBlockEnds(block, id: header.stream_id, isEnd: isEnd)
+        responseBlockEnds(&block, id: header.stream_id, isEnd: isEnd)
       } else if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
-        requestBlockEnds(block, id: header.stream_id, isEnd: isEnd)
+        requestBlockEnds(&block, id: header.stream_id, isEnd: isEnd)
       } else if let stream = liveStream(header.stream_id) {
-        trailersEnd(block, on: stream)
+        trailersEnd(&block, on: stream)
       }
     case NGHTTP2_SETTINGS:
       if isAcknowledgement {
@@ -223,9 +221,8 @@ extension HTTP2Session {
   }
 
   func blockContinues(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int32 {
-    guard let block else { return 0 }
-    block.append(name, value)
-    if block.fieldCount > settings.maxDecodedFields { failAttack("header fields") }
+    block?.append(name, value)
+    if let count = block?.fieldCount, count > settings.maxDecodedFields { failAttack("header fields") }
     return callbackResult
   }
 
@@ -235,7 +232,7 @@ extension HTTP2Session {
     return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
   }
 
-  private func requestBlockEnds(_ block: HeaderBlock, id: Int32, isEnd: Bool) {
+  private func requestBlockEnds(_ block: inout HeaderBlock, id: Int32, isEnd: Bool) {
     guard let session else { return }
     monitor.streamOpened()
     let stream = HTTPStream(id: id, carrier: self)
@@ -258,9 +255,9 @@ extension HTTP2Session {
     }
   }
 
-  private func responseBlockEnds(_ block: HeaderBlock, id: Int32, isEnd: Bool) {
+  private func responseBlockEnds(_ block: inout HeaderBlock, id: Int32, isEnd: Bool) {
     guard let stream = liveStream(id), !stream.flags.contains(.isAborted) else { return }
-    if stream.flags.contains(.hasFinalHead) { return trailersEnd(block, on: stream) }
+    if stream.flags.contains(.hasFinalHead) { return trailersEnd(&block, on: stream) }
     let isInterim = block.status < 200
     if isInterim { stream.carrierFlags &+= StreamFlags.interimUnit }
     if block.isOverLimit || block.isContradictory || stream.interimCount > Self.interimLimit {
@@ -274,7 +271,7 @@ extension HTTP2Session {
     if isEnd { remoteEnds(stream, trailers: nil) }
   }
 
-  private func trailersEnd(_ block: HeaderBlock, on stream: HTTPStream) {
+  private func trailersEnd(_ block: inout HeaderBlock, on stream: HTTPStream) {
     guard !stream.flags.contains(.isAborted) else { return }
     if block.isOverLimit {
       submitReset(stream, .enhanceYourCalm)

@@ -42,11 +42,10 @@ extension HTTP2Session {
 
   func submit(_ head: ResponseHead, endStream: Bool, on stream: HTTPStream) {
     guard role == .server, let session, !isTerminated, !stream.isHeadSent else { return }
-    var fields = HeaderFieldEncoder(head)
     let isInterim = head.status < 200 && !endStream
     let userData = Unmanaged.passUnretained(stream).toOpaque()
     var provider = HTTP2Library.dataProvider(for: userData)
-    let result = fields.withFields { vector, count in
+    let result = HeaderFieldVector.with(head) { vector, count in
       if isInterim {
         return nghttp2_submit_headers(
           session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, nil, vector, count, nil)
@@ -125,8 +124,9 @@ extension HTTP2Session {
 
   private func submitTrailers(_ stream: HTTPStream) {
     guard let session else { return }
-    var fields = HeaderFieldEncoder(trailers: stream.outputTrailers ?? HeaderList())
-    _ = fields.withFields { vector, count in nghttp2_submit_trailer(session, stream.id, vector, count) }
+    _ = HeaderFieldVector.with(trailers: stream.outputTrailers ?? HeaderList()) { vector, count in
+      nghttp2_submit_trailer(session, stream.id, vector, count)
+    }
   }
 
   private func resetEarlyEnds() {
@@ -218,7 +218,11 @@ extension HTTP2Session {
     stream.carrierTaken &+= UInt32(truncatingIfNeeded: byteCount)
     stream.takenByteCount &+= UInt64(truncatingIfNeeded: byteCount)
     // All taken: whatever stalls later, its time begins anew.
-    if stream.output.isEmpty { stream.lastProgress = .zero }
+    if stream.output.isEmpty {
+      stream.lastProgress = .zero
+      // Nothing more will wait in it, though the answer may run for long.
+      if stream.outputEnd != .open { stream.output = ByteQueue() }
+    }
     return 0
   }
 

@@ -14,7 +14,7 @@ extension HTTP2Session {
     while !pending.isEmpty, closing == nil, !isTerminated {
       hand(on: pending.removeFirst(), endsHere: true)
     }
-    pending = []
+    pending.removeAll(keepingCapacity: true)
   }
 
   /// Hands on one request before the end of the batch, since its body is here.
@@ -24,7 +24,7 @@ extension HTTP2Session {
   }
 
   /// - Parameter endsHere: END_STREAM that came with the head is told here.
-  private func hand(on request: PendingRequest, endsHere: Bool) {
+  private func hand(on request: consuming PendingRequest, endsHere: Bool) {
     let stream = request.stream
     let isEnd = endsHere && stream.flags.contains(.isRemoteEnded)
     stream.flags.insert(.isDispatched)

@@ -130,10 +130,9 @@ public final class HTTP2Session: StreamCarrier {
     self.now = now
     guard let id = Int32(exactly: nghttp2_session_get_next_stream_id(session)) else { return nil }
     let stream = HTTPStream(id: id, carrier: self)
-    var fields = HeaderFieldEncoder(head)
     let userData = Unmanaged.passUnretained(stream).toOpaque()
     var provider = HTTP2Library.dataProvider(for: userData)
-    let result = fields.withFields { vector, count in
+    let result = HeaderFieldVector.with(head) { vector, count in
       endStream
         ? nghttp2_submit_request(session, nil, vector, count, nil, userData)
         : withUnsafePointer(to: &provider) { nghttp2_submit_request(session, nil, vector, count, $0, userData) }
@@ -195,7 +194,7 @@ public final class HTTP2Session: StreamCarrier {
   /// Does what had to wait until nghttp2 was left: tells the owner about capacity and the end, frees a dead session.
   func settle() {
     guard depth == 0 else { return }
-    if !closed.isEmpty { closed = [] }
+    if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
     if closing == nil, !isTerminated, let session, nghttp2_session_want_read(session) == 0,
       nghttp2_session_want_write(session) == 0
     {

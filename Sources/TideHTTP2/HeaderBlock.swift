@@ -1,10 +1,10 @@
 import TideCore
 
 /// One header block while it is being received. A session has at most one at a time, since HTTP/2 allows no
-/// interleaving.
+/// interleaving, and holds it in itself.
 ///
 /// Stops storing at the limits, and goes on counting: the table of HPACK must see the whole block.
-final class HeaderBlock {
+struct HeaderBlock: ~Copyable {
   private(set) var fields = HeaderList()
   private(set) var method = ""
   private(set) var scheme = ""
@@ -19,26 +19,26 @@ final class HeaderBlock {
   private(set) var isContradictory = false
 
   /// What most heads stay under, so that their storage is set aside once.
-  private static let usualFieldCount = 16
-  private static let usualByteCount = 480
+  private static let usualFieldCount = 12
+  private static let usualByteCount = 192
 
-  private let fieldLimit: Int
-  private let sizeLimit: Int
+  private let fieldLimit: Int32
+  private let sizeLimit: Int32
   private var size = 0
   private var cookie: [UInt8] = []
 
   init(fieldLimit: Int, sizeLimit: Int) {
-    self.fieldLimit = fieldLimit
-    self.sizeLimit = sizeLimit
+    self.fieldLimit = Int32(clamping: fieldLimit)
+    self.sizeLimit = Int32(clamping: sizeLimit)
     fields.reserve(fields: Self.usualFieldCount, bytes: Self.usualByteCount)
   }
 
   /// Takes a field as nghttp2 decoded and validated it.
-  func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     fieldCount &+= 1
     size &+= name.count &+ value.count &+ HeaderList.fieldOverhead
     // A name's length is stored in sixteen bits.
-    if fieldCount > fieldLimit || size > sizeLimit || name.count > Int(UInt16.max) { isOverLimit = true }
+    if fieldCount > Int(fieldLimit) || size > Int(sizeLimit) || name.count > Int(UInt16.max) { isOverLimit = true }
     if isOverLimit { return }
     if name.first == UInt8(ascii: ":") {
       appendPseudo(name, value)
@@ -62,12 +62,13 @@ final class HeaderBlock {
   }
 
   /// A field that nghttp2 found invalid still counts.
-  func countInvalid() { fieldCount &+= 1 }
+  mutating func countInvalid() { fieldCount &+= 1 }
 
-  /// The fields, with the cookie's crumbs joined at the end.
-  func finishedFields() -> HeaderList {
+  /// Takes the fields out, with the cookie's crumbs joined at the end.
+  mutating func finishedFields() -> HeaderList {
+    var fields = HeaderList()
+    swap(&fields, &self.fields)
     guard !cookie.isEmpty else { return fields }
-    var fields = fields
     let name: StaticString = "cookie"
     cookie.withUnsafeBytes {
       fields.append(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), $0)
@@ -75,7 +76,7 @@ final class HeaderBlock {
     return fields
   }
 
-  private func appendPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+  private mutating func appendPseudo(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     if name.equals(":method") {
       method = String(decoding: value, as: UTF8.self)
     } else if name.equals(":scheme") {

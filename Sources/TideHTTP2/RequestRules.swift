@@ -8,7 +8,7 @@ enum RequestRules {
     case rejected(status: Int)
   }
 
-  static func judge(_ block: HeaderBlock, isSecure: Bool) -> Verdict {
+  static func judge(_ block: borrowing HeaderBlock, isSecure: Bool) -> Verdict {
     if block.isOverLimit { return .rejected(status: 431) }
     if block.method == "CONNECT" || block.method == "TRACE" { return .rejected(status: 405) }
     if block.isContradictory { return .rejected(status: 400) }

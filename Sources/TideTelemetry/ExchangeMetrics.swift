@@ -5,6 +5,21 @@ struct ExchangeMetrics {
     var statusClass: String
   }
 
+  /// What is counted of one exchange.
+  struct Ended {
+    var ending: Ending
+    var durationNs: UInt64
+    var input: UInt64
+    var output: UInt64
+
+    init(_ record: AccessRecord) {
+      ending = Ending(outcome: record.outcome, statusClass: ExchangeMetrics.statusClass(of: record.status))
+      durationNs = ExchangeMetrics.nanoseconds(ms: record.durationMs)
+      input = UInt64(clamping: record.tokensIn ?? 0)
+      output = UInt64(clamping: record.tokensOut ?? 0)
+    }
+  }
+
   let cluster: String
   let dialect: String
   /// A handful of endings, found faster in a list than by a hash.
@@ -20,21 +35,18 @@ struct ExchangeMetrics {
     self.dialect = dialect
   }
 
-  mutating func record(_ record: AccessRecord) {
-    let ending = Ending(outcome: record.outcome, statusClass: Self.statusClass(of: record.status))
-    if let index = ended.firstIndex(where: { $0.ending == ending }) {
+  mutating func record(_ exchange: Ended) {
+    if let index = ended.firstIndex(where: { $0.ending == exchange.ending }) {
       ended[index].count &+= 1
     } else {
-      ended.append((ending, 1))
+      ended.append((exchange.ending, 1))
     }
-    duration.record(Self.nanoseconds(ms: record.durationMs))
-    let input = UInt64(clamping: record.tokensIn ?? 0)
-    let output = UInt64(clamping: record.tokensOut ?? 0)
-    inputTokens &+= input
-    outputTokens &+= output
-    if input > 0 || output > 0 {
-      inputTokensPerExchange.record(input)
-      outputTokensPerExchange.record(output)
+    duration.record(exchange.durationNs)
+    inputTokens &+= exchange.input
+    outputTokens &+= exchange.output
+    if exchange.input > 0 || exchange.output > 0 {
+      inputTokensPerExchange.record(exchange.input)
+      outputTokensPerExchange.record(exchange.output)
     }
   }
 

@@ -55,12 +55,15 @@ public final class WorkerMetrics: Sendable {
   /// An exchange that ended, whatever way: outcome, status, tokens, duration.
   public func record(_ record: AccessRecord) {
     let cluster = record.cluster ?? ""
+    let dialect = record.dialect
+    // Not the record itself: a closure would copy it with all its texts.
+    let ended = ExchangeMetrics.Ended(record)
     labelled.withLock { labelled in
-      if let index = labelled.exchanges.firstIndex(where: { $0.cluster == cluster && $0.dialect == record.dialect }) {
-        return labelled.exchanges[index].record(record)
+      if let index = labelled.exchanges.firstIndex(where: { $0.cluster == cluster && $0.dialect == dialect }) {
+        return labelled.exchanges[index].record(ended)
       }
-      var new = ExchangeMetrics(cluster: cluster, dialect: record.dialect)
-      new.record(record)
+      var new = ExchangeMetrics(cluster: cluster, dialect: dialect)
+      new.record(ended)
       labelled.exchanges.append(new)
     }
   }

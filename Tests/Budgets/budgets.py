@@ -26,7 +26,8 @@ BUDGETS = HERE / "budgets.json"
 COMMENT = (
     "Instructions and calls of the allocator in the worker's thread, counted by Tests/Budgets/run, which fails when one has grown by "
     "more than 5 %. `alone` is one stream and a turn of the loop a token; `batch` is 32 streams, each on a downstream connection of its "
-    "own, over one upstream connection, and a turn for 32 tokens. An exchange is a streamed request, a token, usage and the end. "
+    "own, over one upstream connection, and a turn for 32 tokens. An exchange is a streamed request, a token, usage and the end; a whole "
+    "exchange is a request and an answer that are not streamed. "
     "After a change that is meant to cost something, or saves something: Tests/Budgets/run --update."
 )
 STREAMS = 32
@@ -64,18 +65,19 @@ def profiles(case, tools, folder, names_sites=False):
                 gateway.clock.advance(STEP_MS)
                 streams.send_round()
 
-        def exchange(count):
+        def repeat(exchange, count):
             for _ in range(count):
                 gateway.clock.advance(STEP_MS)
-                lockstep.exchange(engine, clients[0])
+                exchange(engine, clients[0])
 
         for name, used, rounds in (("token alone", clients[:1], ALONE_ROUNDS), ("token in a batch", clients, BATCH_ROUNDS)):
             streams = lockstep.Streams(engine, used)
             send_rounds(streams, WARM_ROUNDS)
             yield name, gateway.count(lambda: send_rounds(streams, rounds)), rounds * len(used)
             streams.end()
-        exchange(WARM_EXCHANGES)
-        yield "exchange", gateway.count(lambda: exchange(EXCHANGES)), EXCHANGES
+        for name, exchange in (("exchange", lockstep.exchange), ("whole exchange", lockstep.whole_exchange)):
+            repeat(exchange, WARM_EXCHANGES)
+            yield name, gateway.count(lambda: repeat(exchange, EXCHANGES)), EXCHANGES
     finally:
         gateway.stop()
         for peer in (*clients, engine):

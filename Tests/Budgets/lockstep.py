@@ -18,7 +18,14 @@ from h2.settings import SettingCodes, Settings
 PATIENCE = 60.0
 LARGEST_WINDOW = 2**31 - 1
 SMALLEST_WINDOW = 2**16 - 1
-REQUEST = json.dumps({"model": "lorem", "stream": True, "messages": [{"role": "user", "content": "Go on."}]}).encode()
+
+
+def request(is_streamed):
+    return json.dumps({"model": "lorem", "stream": is_streamed, "messages": [{"role": "user", "content": "Go on."}]}).encode()
+
+
+STREAMED = request(True)
+WHOLE = request(False)
 # A word a token, each with the space before it, as engines send them. Three are words that Examples/benchmark's filter replaces.
 WORDS = "lorem ipsum dolor sed amet elit magna nec urna porta sit ut vitae quam".split()
 
@@ -34,6 +41,11 @@ OPENING = event({"role": "assistant", "content": ""})
 TOKENS = [event({"content": f" {word}"}) for word in WORDS]
 USAGE = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
 ENDING = event({}, "stop") + event({}, usage=USAGE) + b"data: [DONE]\n\n"
+ANSWER = json.dumps({
+    "id": "chatcmpl-0123456789abcdef", "object": "chat.completion", "created": 1_700_000_000, "model": "lorem",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": " ".join(WORDS[:8])}, "finish_reason": "stop"}],
+    "usage": USAGE,
+}, separators=(",", ":")).encode()
 
 
 class Peer:
@@ -91,13 +103,13 @@ class Client(Peer):
         super().__init__(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE), is_client=True)
         self.body = bytearray()
 
-    def ask(self):
+    def ask(self, body=STREAMED):
         stream = self.codec.get_next_available_stream_id()
         self.codec.send_headers(stream, [
             (":method", "POST"), (":scheme", "http"), (":authority", "gateway"), (":path", "/v1/chat/completions"),
-            ("content-type", "application/json"), ("content-length", str(len(REQUEST))), ("user-agent", "lockstep"),
+            ("content-type", "application/json"), ("content-length", str(len(body))), ("user-agent", "lockstep"),
         ])
-        self.codec.send_data(stream, REQUEST, end_stream=True)
+        self.codec.send_data(stream, body, end_stream=True)
         self.flush()
 
     def wait_for_events(self, count):
@@ -148,6 +160,12 @@ class Engine:
         self.put(stream, body, end)
         self.peer.flush()
 
+    def answer_whole(self, stream, body):
+        self.peer.codec.send_headers(stream, [
+            (":status", "200"), ("content-type", "application/json"), ("content-length", str(len(body)))])
+        self.put(stream, body, end=True)
+        self.peer.flush()
+
     def put(self, stream, body, end=False):
         """Queues bytes on a stream, once it has window for them; `peer.flush` sends what is queued."""
         while self.peer.codec.local_flow_control_window(stream) < len(body):
@@ -187,9 +205,18 @@ class Streams:
 
 
 def exchange(engine, client):
-    """A whole exchange: request, an answer of one token in one write, end."""
+    """A streamed exchange: request, an answer of one token in one write, end."""
     client.ask()
     engine.answer(engine.accept_exchange(), OPENING + TOKENS[0] + ENDING, end=True)
     body = client.wait_for_end()
     if not body.endswith(b"data: [DONE]\n\n"):
         raise RuntimeError(f"an answer did not end as it should: {body[-200:]!r}")
+
+
+def whole_exchange(engine, client):
+    """An exchange that is not streamed: request and answer, in one write each."""
+    client.ask(WHOLE)
+    engine.answer_whole(engine.accept_exchange(), ANSWER)
+    body = client.wait_for_end()
+    if json.loads(body)["usage"] != USAGE:
+        raise RuntimeError(f"not the engine's answer: {body[:200]!r}")

@@ -169,6 +169,7 @@ def client(engine):
 def test_exchanges_end_before_the_next_begins(engine, client):
     for _ in range(3):
         lockstep.exchange(engine, client)
+        lockstep.whole_exchange(engine, client)
 
 
 def test_a_round_returns_when_its_tokens_are_there(engine, client):

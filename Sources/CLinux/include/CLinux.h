@@ -44,6 +44,9 @@ int clinux_signal_descriptor(const int *signals, int count);
 int clinux_next_signal(int descriptor, int timeout_ms);
 void clinux_unblock_signals(const int *signals, int count);
 void clinux_ignore_broken_pipe(void);
+// Gives the kernel back whole pages of free heap.
+void clinux_trim_heap(void);
+
 // Gives the kernel back what start-up alone needed: free heap, and the program's code, of which the pages that run return from
 // the page cache one by one.
 void clinux_release_memory(void);

@@ -12,7 +12,7 @@ extension ChatMessage {
     var hasChanged = false
     for place in arguments.indices {
       let call = arguments[place]
-      let before = call.replacement ?? Array(json[call.range])
+      let before = call.replacement ?? Array(json.dropFirst(call.range.lowerBound).prefix(call.range.count))
       let text = call.form == .value ? before : before[1..<(before.count - 1)].withUnsafeBytes { JSONText.unescape($0) }
       let outcome = text.withUnsafeBytes { text in
         func edit(takesJSON: Bool) -> ToolArguments.Outcome {

@@ -1,13 +1,17 @@
 /// Reading messages from JSON whose syntax is known to be good.
 extension ChatMessage {
   /// Reads one element of a request's list of messages.
-  static func read(_ json: [UInt8], _ dialect: Dialect = .openAI) -> Result<ChatMessage, RequestProblem> {
+  ///
+  /// - Parameter keepsParts: false when it is only to be known whether it can be read: then nothing is allocated for its texts.
+  static func read(
+    _ json: ArraySlice<UInt8>, _ dialect: Dialect = .openAI, keepsParts: Bool = true
+  ) -> Result<ChatMessage, RequestProblem> {
     json.withUnsafeBytes { buffer in
       var scanner = JSONScanner(buffer)
       guard scanner.peek() == .object, scanner.enterObject() else {
         return .failure(RequestProblem(message: "Each message must be an object.", param: dialect.listName))
       }
-      var reader = MessageReader(nests: dialect == .anthropic)
+      var reader = MessageReader(nests: dialect == .anthropic, keepsParts: keepsParts)
       var role: String?
       var type: String?
       while let key = scanner.nextKey() {
@@ -18,9 +22,9 @@ extension ChatMessage {
           }
           role = JSONText.string(scanner.content(value))
         } else if scanner.equals(key, "content") {
-          reader.readOnce("content", &scanner)
+          reader.readOnce(.content, &scanner)
         } else if dialect == .responses, scanner.equals(key, "output") {
-          reader.readOnce("output", &scanner, role: "tool")
+          reader.readOnce(.output, &scanner, role: "tool")
         } else if dialect == .openAI, scanner.equals(key, "tool_calls"), scanner.peek() == .array {
           reader.readCalls(&scanner)
         } else if dialect == .openAI, scanner.equals(key, "function_call"), scanner.peek() == .object {
@@ -54,12 +58,14 @@ extension ChatMessage {
   }
 
   /// Reads a member that is a message by itself: a string, or an array of parts. nil when it is neither.
-  static func read(value json: [UInt8], role: String, origin: Origin) -> Result<ChatMessage, RequestProblem>? {
+  static func read(
+    value json: ArraySlice<UInt8>, role: String, origin: Origin, keepsParts: Bool = true
+  ) -> Result<ChatMessage, RequestProblem>? {
     json.withUnsafeBytes { buffer in
       var scanner = JSONScanner(buffer)
       guard scanner.peek() == .string || scanner.peek() == .array else { return nil }
-      var reader = MessageReader(nests: false)
-      reader.readOnce("content", &scanner)
+      var reader = MessageReader(nests: false, keepsParts: keepsParts)
+      reader.readOnce(.content, &scanner)
       if let problem = reader.problem { return .failure(problem) }
       var message = ChatMessage(role: role, json: json, parts: reader.parts)
       message.origin = origin
@@ -75,18 +81,27 @@ extension Dialect {
 
 /// Finds the texts of one message, wherever its dialect nests them.
 private struct MessageReader {
+  /// A member that holds text.
+  enum Member: String { case content, output }
+
   /// Parts may hold parts: tools' results, documents.
   let nests: Bool
-  var parts: [ChatMessage.Part] = []
-  var arguments: [ChatMessage.Arguments] = []
-  var problem: RequestProblem?
-  private var seen: [String] = []
+  let keepsParts: Bool
+  private(set) var parts: [ChatMessage.Part] = []
+  private(set) var arguments: [ChatMessage.Arguments] = []
+  private(set) var problem: RequestProblem?
+  private var hasContent = false
+  private var hasOutput = false
 
-  init(nests: Bool) { self.nests = nests }
+  init(nests: Bool, keepsParts: Bool) {
+    self.nests = nests
+    self.keepsParts = keepsParts
+  }
 
   /// Reads a member that may come once.
-  mutating func readOnce(_ name: String, _ scanner: inout JSONScanner, role: String? = nil) {
-    if seen.contains(name) { problem = problem ?? JSONObject.duplicate(name) } else { seen.append(name) }
+  mutating func readOnce(_ member: Member, _ scanner: inout JSONScanner, role: String? = nil) {
+    if member == .content ? hasContent : hasOutput { problem = problem ?? JSONObject.duplicate(member.rawValue) }
+    if member == .content { hasContent = true } else { hasOutput = true }
     read(&scanner, role: role)
   }
 
@@ -125,17 +140,21 @@ private struct MessageReader {
   }
 
   mutating func readArguments(_ scanner: inout JSONScanner, _ form: ChatMessage.Arguments.Form) {
-    guard let text = scanner.string() else { return }
+    guard let text = scanner.string(), keepsParts else { return }
     arguments.append(ChatMessage.Arguments(range: text.quoted, form: form))
   }
 
   // MARK: Texts
 
+  private mutating func add(_ text: JSONString, role: String?) {
+    if keepsParts { parts.append(ChatMessage.Part(range: text.quoted, role: role)) }
+  }
+
   /// A string, or an array of parts.
   private mutating func read(_ scanner: inout JSONScanner, role: String?) {
     switch scanner.peek() {
     case .string:
-      if let text = scanner.string() { parts.append(ChatMessage.Part(range: text.quoted, role: role)) }
+      if let text = scanner.string() { add(text, role: role) }
     case .array:
       _ = scanner.enterArray()
       while scanner.nextElement() { readPart(&scanner, role: role) }
@@ -170,7 +189,7 @@ private struct MessageReader {
         if !names.insert("source").inserted { problem = problem ?? JSONObject.duplicate("source") }
         readSource(&scanner, role: role)
       } else if nests, scanner.equals(key, "input"), value == .object {
-        if let range = scanner.skipValue() { inputs.append(range) }
+        if let range = scanner.skipValue(), keepsParts { inputs.append(range) }
       } else {
         _ = scanner.skipValue()
       }
@@ -184,7 +203,7 @@ private struct MessageReader {
       parts.removeSubrange(first...)
     }
     let isText = type == nil || type == "text" || type == "input_text" || type == "output_text"
-    if let text, isText { parts.append(ChatMessage.Part(range: text.quoted, role: role)) }
+    if let text, isText { add(text, role: role) }
   }
 
   /// The source of a document: plain text, or parts.
@@ -206,6 +225,6 @@ private struct MessageReader {
         _ = scanner.skipValue()
       }
     }
-    if let data, type == "text" { parts.append(ChatMessage.Part(range: data.quoted, role: role)) }
+    if let data, type == "text" { add(data, role: role) }
   }
 }

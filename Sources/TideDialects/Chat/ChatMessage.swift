@@ -14,7 +14,7 @@ public struct ChatMessage: Equatable, Sendable {
 
   /// One piece of text: a string `content`, or the `text` of a part.
   struct Part: Equatable, Sendable {
-    /// The string with its quotes, as offsets into `json`.
+    /// The string with its quotes, as offsets into the bytes of `json`.
     var range: Range<Int>
     /// Where it differs from the message's: a tool's result inside a user's message.
     var role: String?
@@ -32,7 +32,7 @@ public struct ChatMessage: Equatable, Sendable {
       case value
     }
 
-    /// As offsets into `json`, a string with its quotes.
+    /// As offsets into the bytes of `json`, a string with its quotes.
     var range: Range<Int>
     var form: Form
     var replacement: [UInt8]?
@@ -40,7 +40,7 @@ public struct ChatMessage: Equatable, Sendable {
 
   public internal(set) var role: String
   /// The message as it came, or as a policy made it. Of a message that a member of its own holds, that member's value.
-  let json: [UInt8]
+  let json: ArraySlice<UInt8>
   var parts: [Part]
   var arguments: [Arguments] = []
   var origin = Origin.added
@@ -61,20 +61,20 @@ public struct ChatMessage: Equatable, Sendable {
     json += JSONText.quoted(text)
     let end = json.count
     json.append(UInt8(ascii: "}"))
-    self.init(role: role, json: json, parts: [Part(range: start..<end)])
+    self.init(role: role, json: json[...], parts: [Part(range: start..<end)])
   }
 
   /// A message from JSON; nil when that is not an object with a role, or has `role` or `content` twice.
   public init?(json: [UInt8]) {
     guard JSONText.isValue(json) else { return nil }
-    guard case .success(let message) = ChatMessage.read(json) else { return nil }
+    guard case .success(let message) = ChatMessage.read(json[...]) else { return nil }
     self = message
   }
 
-  init(role: String, json: [UInt8], parts: [Part]) {
+  init(role: String, json: ArraySlice<UInt8>, parts: [Part]) {
     self.role = role
     self.json = json
-    self.parts = parts.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    self.parts = parts.count > 1 ? parts.sorted { $0.range.lowerBound < $1.range.lowerBound } : parts
   }
 
   /// The text of a part; empty when there is none.
@@ -84,7 +84,7 @@ public struct ChatMessage: Equatable, Sendable {
       return replacement.withUnsafeBytes { JSONText.unescape(UnsafeRawBufferPointer(rebasing: $0[1..<($0.count - 1)])) }
     }
     let content = parts[part].range.lowerBound + 1..<parts[part].range.upperBound - 1
-    return json[content].withUnsafeBytes { JSONText.unescape($0) }
+    return json.withUnsafeBytes { JSONText.unescape(UnsafeRawBufferPointer(rebasing: $0[content])) }
   }
 
   /// Whose text a part is: the message's role, or `tool` for a tool's result inside a user's message.
@@ -108,17 +108,17 @@ public struct ChatMessage: Equatable, Sendable {
 
   /// The message as it leaves.
   public func body() -> [UInt8] {
-    guard isEdited else { return json }
+    guard isEdited else { return Array(json) }
     var edits = parts.compactMap { part in part.replacement.map { (part.range, $0) } }
     edits += arguments.compactMap { call in call.replacement.map { (call.range, $0) } }
     edits.sort { $0.0.lowerBound < $1.0.lowerBound }
     var out: [UInt8] = []
     out.reserveCapacity(json.count + 64)
-    var cursor = 0
+    var cursor = json.startIndex
     for (range, replacement) in edits {
-      out += json[cursor..<range.lowerBound]
+      out += json[cursor..<json.startIndex + range.lowerBound]
       out += replacement
-      cursor = range.upperBound
+      cursor = json.startIndex + range.upperBound
     }
     return out + json[cursor...]
   }

@@ -81,7 +81,7 @@ extension ChatRequest {
   private func systemMessage(_ text: String) -> ChatMessage {
     guard dialect.systemName != nil, !storedMessages.contains(where: { $0.origin == .system }),
       case .success(let message)? = ChatMessage.read(
-        value: JSONText.quoted(text), role: "system", origin: .system)
+        value: JSONText.quoted(text)[...], role: "system", origin: .system)
     else { return ChatMessage(role: "system", text: text) }
     return message
   }
@@ -131,6 +131,7 @@ extension ChatRequest {
   /// The list of messages: what lay between two that are still neighbours stays as it came.
   private func listBody(_ messages: [ChatMessage]) -> [UInt8] {
     let bytes = object.bytes
+    let messageRanges = Prompt.ranges(object, dialect)
     guard let range = object.originalRange(dialect.listName), let first = messageRanges.first,
       let last = messageRanges.last
     else {

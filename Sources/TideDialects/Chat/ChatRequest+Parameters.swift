@@ -95,15 +95,18 @@ extension ChatRequest {
   @discardableResult
   public func injectIncludeUsage() -> Bool {
     guard stream, !includeUsage else { return false }
-    let yes = Array("true".utf8)
     if let present = object.value("stream_options"), present.first == UInt8(ascii: "{"),
       case .success(var options) = JSONObject.parse(Array(present), strict: [])
     {
-      options.set("include_usage", yes)
+      options.set("include_usage", Self.yes)
       object.set("stream_options", options.body())
     } else {
-      object.set("stream_options", Array("{\"include_usage\":true}".utf8))
+      object.set("stream_options", Self.usageOptions)
     }
     return true
   }
+
+  // Made once, not once a request.
+  private static let yes = Array("true".utf8)
+  private static let usageOptions = Array("{\"include_usage\":true}".utf8)
 }

@@ -5,10 +5,15 @@
 public final class ChatRequest {
   public let dialect: Dialect
   var object: JSONObject
-  /// Where each message stood in the request's list as it came.
-  let messageRanges: [Range<Int>]
-  var storedMessages: [ChatMessage]
+  /// Read when somebody asks for them: that they can be read is known, and most requests pass unread.
+  lazy var storedMessages = Prompt.messages(object, dialect)
   var isMessagesEdited = false
+
+  /// Reads the messages now, for policies that may ask for them: a hook has a budget, and a prompt may be long.
+  public func readMessages() { _ = storedMessages }
+
+  /// Of the messages as they came.
+  private let messageByteCount: Int
 
   /// The name that the request asks for now; see also `setModel`.
   public internal(set) var model: String
@@ -19,12 +24,12 @@ public final class ChatRequest {
   public let includeUsage: Bool
 
   private init(
-    _ dialect: Dialect, object: JSONObject, prompt: Prompt, model: String, stream: Bool, n: Int, includeUsage: Bool
+    _ dialect: Dialect, object: JSONObject, messageByteCount: Int, model: String, stream: Bool, n: Int,
+    includeUsage: Bool
   ) {
     self.dialect = dialect
     self.object = object
-    messageRanges = prompt.ranges
-    storedMessages = prompt.messages
+    self.messageByteCount = messageByteCount
     self.model = model
     self.stream = stream
     self.n = n
@@ -64,7 +69,7 @@ public final class ChatRequest {
     let n = isChat ? try RequestFields.choiceCount(object) : 1
     let includeUsage = isChat ? try RequestFields.includeUsage(object) : true
     return ChatRequest(
-      dialect, object: object, prompt: try Prompt(object, dialect), model: model, stream: stream, n: n,
+      dialect, object: object, messageByteCount: try Prompt.check(object, dialect), model: model, stream: stream, n: n,
       includeUsage: includeUsage)
   }
 
@@ -76,54 +81,13 @@ public final class ChatRequest {
 
   /// A rough count of the prompt's tokens: its messages' bytes by four, at least 1.
   public var tokensEstimate: Int {
-    max(1, storedMessages.reduce(0) { $0 + $1.json.count } / 4 + (toolsRange?.count ?? 0) / 4)
+    let messages = isMessagesEdited ? storedMessages.reduce(0) { $0 + $1.json.count } : messageByteCount
+    return max(1, messages / 4 + (toolsRange?.count ?? 0) / 4)
   }
 
   public func setModel(_ name: String) {
     object.set("model", JSONText.quoted(name))
     model = name
-  }
-
-  /// The messages of a request as it came.
-  struct Prompt {
-    var ranges: [Range<Int>] = []
-    var messages: [ChatMessage] = []
-
-    init(_ object: JSONObject, _ dialect: Dialect) throws(RequestProblem) {
-      let systemName = dialect.systemName
-      if let systemName, let json = object.value(systemName), !json.elementsEqual("null".utf8) {
-        guard let system = ChatMessage.read(value: Array(json), role: "system", origin: .system) else {
-          throw RequestProblem(
-            message: "'\(systemName)' must be a string or an array of texts.", param: systemName, code: "invalid_type")
-        }
-        messages.append(try system.get())
-      }
-      guard let range = object.originalRange(dialect.listName) else {
-        // A prompt may be kept by the provider: Responses names it and needs no input.
-        guard dialect == .responses else {
-          throw RequestProblem(
-            message: "Missing required parameter: '\(dialect.listName)'.", param: dialect.listName,
-            code: "missing_required_parameter")
-        }
-        return
-      }
-      if dialect == .responses {
-        let json = Array(object.bytes[range])
-        if json.elementsEqual("null".utf8) { return }
-        if json.first == UInt8(ascii: "\""),
-          let input = ChatMessage.read(value: json, role: "user", origin: .input)
-        {
-          messages.append(try input.get())
-          return
-        }
-      }
-      ranges = try RequestFields.elements(object, range, of: dialect.listName)
-      for (index, range) in ranges.enumerated() {
-        var message = try ChatMessage.read(Array(object.bytes[range]), dialect).get()
-        message.origin = .listed(index)
-        messages.append(message)
-      }
-    }
   }
 }
 

@@ -38,26 +38,4 @@ enum RequestFields {
     case .success(let options): return try bool(options, "include_usage")
     }
   }
-
-  /// The ranges of an array's elements, as offsets into the object's bytes.
-  static func elements(
-    _ object: JSONObject, _ range: Range<Int>, of name: String
-  ) throws(RequestProblem) -> [Range<Int>] {
-    let found: [Range<Int>]? = object.bytes.withUnsafeBytes { buffer in
-      var scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: buffer[..<range.upperBound]), from: range.lowerBound)
-      guard scanner.peek() == .array, scanner.enterArray() else { return nil }
-      var ranges: [Range<Int>] = []
-      while scanner.nextElement() {
-        guard let element = scanner.skipValue() else { return nil }
-        ranges.append(element)
-      }
-      return ranges
-    }
-    guard let found else {
-      throw RequestProblem(
-        message: "'\(name)' must be an array of \(name == "input" ? "items" : "messages").", param: name,
-        code: "invalid_type")
-    }
-    return found
-  }
 }

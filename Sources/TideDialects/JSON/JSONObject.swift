@@ -145,7 +145,7 @@ struct JSONObject {
     for (name, value) in added {
       if kept > 0 { out.append(UInt8(ascii: ",")) }
       kept += 1
-      out += JSONText.quoted(name)
+      JSONText.quote(name, into: &out)
       out.append(UInt8(ascii: ":"))
       out += value
     }

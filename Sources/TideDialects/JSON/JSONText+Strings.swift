@@ -13,6 +13,17 @@ extension JSONText {
     return copy.withUTF8 { quoted(UnsafeRawBufferPointer($0)) }
   }
 
+  /// Appends `text` as JSON, quotes included.
+  static func quote(_ text: String, into out: inout [UInt8]) {
+    guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+      out += quoted(text)
+      return
+    }
+    out.append(UInt8(ascii: "\""))
+    out += text.utf8
+    out.append(UInt8(ascii: "\""))
+  }
+
   /// The text of `json` when that is a string; nil otherwise.
   public static func string(json: ArraySlice<UInt8>) -> String? {
     json.withUnsafeBytes { buffer in

@@ -149,7 +149,7 @@ extension Exchange {
     guard phase.rawValue < Phase.answered.rawValue, !isHeadSent else { return }
     var headers = headers
     if !headers.contains("content-type") { headers.set("content-type", "application/json") }
-    let isBodiless = head.method == "HEAD"
+    let isBodiless = context.request.method == "HEAD"
     sendHead(status, headers, contentLength: bytes.count, endStream: isBodiless)
     if !isBodiless { downstream.output.append(bytes) }
     requestBody = []

@@ -8,7 +8,7 @@ extension Exchange {
   func begin(endStream: Bool) {
     isRequestComplete = endStream
     armTimer()
-    if let announced = head.contentLength, announced > configuration.limits.requestBody {
+    if let announced = context.request.contentLength, announced > configuration.limits.requestBody {
       return fail(.tooLarge(configuration.limits.requestBody))
     }
     run.begin(route: routeConfiguration.name)
@@ -21,7 +21,7 @@ extension Exchange {
     case .models: answerModels()
     case .other: routeUnparsed()
     case .chat, .completion, .embedding, .tokenCount:
-      requestBody.reserveCapacity(min(head.contentLength ?? 0, Self.reservedBodyLimit))
+      requestBody.reserveCapacity(min(context.request.contentLength ?? 0, Self.reservedBodyLimit))
     }
   }
 
@@ -84,7 +84,8 @@ extension Exchange {
     guard let model = context.model, !model.isEmpty else { return fail(.missingModel) }
     guard
       let index = generation.generation.routes.firstMatch(
-        head, path: path.path, host: GatewayWorker.hostName(head.authority), model: model)
+        context.request, path: path.path, host: GatewayWorker.hostName(context.request.authority), model: model,
+        headMatch: route)
     else { return fail(.unknownModel(model)) }
     if index != route {
       // The route that the model fixes may authenticate differently from the one the head suggested.
@@ -111,6 +112,7 @@ extension Exchange {
       pendingAnswer = nil
       return finish(with: .respond(answer))
     }
+    if run.mayReadPrompt { context.chat?.readMessages() }
     follow(run.runRequest(), .request)
   }
 
@@ -123,10 +125,10 @@ extension Exchange {
 
   func relayUnparsed() {
     switch routeConfiguration.cluster {
-    case .cluster(let name): targets = [ModelTable.Target(cluster: name, model: "")]
+    case .cluster(let name): targets = [ModelTable.Target(cluster: name)]
     case .byModel:
       guard let name = routeConfiguration.defaultCluster else { return fail(.notFound) }
-      targets = [ModelTable.Target(cluster: name, model: "")]
+      targets = [ModelTable.Target(cluster: name)]
     }
     startAttempt()
   }

@@ -72,10 +72,9 @@ extension Exchange {
     sendHead(response.status, ForwardedHeaders.response(response.headers), contentLength: response.contentLength)
   }
 
-  func sendHead(_ status: Int, _ headers: HeaderList, contentLength: Int?, endStream: Bool = false) {
+  func sendHead(_ status: Int, _ headers: consuming HeaderList, contentLength: Int?, endStream: Bool = false) {
     self.status = status
     lanes?.isFirstByteSent = true
-    var headers = headers
     headers.set("x-request-id", context.id)
     // Anthropic's clients look for theirs; the provider's own is worth more to its support.
     if dialect == .anthropic, !headers.contains("request-id") { headers.set("request-id", context.id) }
@@ -112,17 +111,23 @@ extension Exchange {
             .upstreamDied))
       }
     case .relay(let tee):
-      if tee {
-        if assembly.count &+ bytes.count <= Self.teeLimit {
-          assembly.append(contentsOf: bytes)
-        } else {
-          assembly = []
-          body = .relay(tee: false)
-        }
-      }
+      if tee { keepForUsage(bytes) }
       downstream.output.append(bytes)
       downstream.outputChanged()
       if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    }
+  }
+
+  /// Keeps a relayed answer until it is whole and its usage can be read; one that comes in one piece need not be kept.
+  private func keepForUsage(_ bytes: UnsafeRawBufferPointer) {
+    if bytes.count == upstreamHead?.contentLength {
+      usage = AnswerBody.reportedUsage(bytes, dialect)
+      body = .relay(tee: false)
+    } else if assembly.count &+ bytes.count <= Self.teeLimit {
+      assembly.append(contentsOf: bytes)
+    } else {
+      assembly = []
+      body = .relay(tee: false)
     }
   }
 
@@ -170,13 +175,7 @@ extension Exchange {
       }
     case .whole: if judgesTools { judgeToolsOfBody() } else { judgeWholeBody() }
     case .relay(let tee):
-      if tee, !assembly.isEmpty {
-        var options = ChatStreamOptions()
-        options.scratch = worker.dialectScratch
-        let reader = AnswerBody(dialect, options: options)
-        _ = reader.transform(assembly)
-        if reader.usageSource == .upstream { usage = reader.usage }
-      }
+      if tee { usage = assembly.withUnsafeBytes { AnswerBody.reportedUsage($0, dialect) } }
       finishAnswer()
     }
   }

@@ -8,17 +8,16 @@ import TidePolicy
 extension Exchange {
   func chooseTargets() {
     let model = context.model ?? ""
-    switch routeConfiguration.cluster {
-    case .cluster(let name): targets = [ModelTable.Target(cluster: name, model: model)]
-    case .byModel:
+    targets = generation.generation.routes.targets[route]
+    if targets.isEmpty {
       targets = generation.generation.models.targets(for: model)
       if targets.isEmpty, let fallback = routeConfiguration.defaultCluster, context.model == nil {
-        targets = [ModelTable.Target(cluster: fallback, model: model)]
+        targets = [ModelTable.Target(cluster: fallback)]
       }
     }
     guard !run.needsRoute || policiesRoute(model) else { return }
     guard let refused = targets.first else { return fail(.unknownModel(model)) }
-    targets.removeAll { !speaksDialect($0.cluster) }
+    if targets.contains(where: { !speaksDialect($0.cluster) }) { targets.removeAll { !speaksDialect($0.cluster) } }
     guard !targets.isEmpty else { return fail(.unspoken(dialect, model: model, cluster: refused.cluster)) }
     startAttempt()
   }
@@ -28,7 +27,7 @@ extension Exchange {
     let offered = targets.map { target in
       let pools = worker.cluster(named: target.cluster, in: generation)?.pools ?? []
       return RouteTarget(
-        model: target.model, cluster: target.cluster, isHealthy: pools.contains { $0.isHealthy },
+        model: target.model ?? model, cluster: target.cluster, isHealthy: pools.contains { $0.isHealthy },
         pending: pools.reduce(0) { $0 + $1.activeStreamCount + $1.waiterCount })
     }
     switch run.runRoute(offered) {
@@ -44,10 +43,13 @@ extension Exchange {
   /// What policies chose, as targets of this generation.
   func resolve(_ chosen: [RouteTarget]) -> [ModelTable.Target] {
     chosen.flatMap { choice -> [ModelTable.Target] in
-      guard !choice.cluster.isEmpty else { return generation.generation.models.targets(for: choice.model) }
+      guard !choice.cluster.isEmpty else {
+        return generation.generation.models.targets(for: choice.model)
+          .map { ModelTable.Target(cluster: $0.cluster, model: $0.model ?? choice.model) }
+      }
       guard generation.generation.clusters[choice.cluster] != nil else { return [] }
       return [
-        ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? context.model ?? "" : choice.model)
+        ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? nil : choice.model)
       ]
     }
   }
@@ -58,6 +60,9 @@ extension Exchange {
   }
 
   private var wantedDialect: ClusterDialect { dialect == .anthropic ? .anthropic : .openai }
+
+  /// The name to ask a target for: the client's, unless the target has one of its own.
+  func model(at index: Int) -> String { targets[index].model ?? context.model ?? "" }
 
   func pools(at index: Int) -> [EndpointPool] {
     guard index < targets.count else { return [] }
@@ -74,7 +79,7 @@ extension Exchange {
         if attempts > 1 { worker.metrics.add(.retries) }
         context.attempt = attempts
         context.route.cluster = targets[targetIndex].cluster
-        context.route.model = targets[targetIndex].model
+        context.route.model = model(at: targetIndex)
         context.route.provider = provider(cluster.cluster.configuration)
         timeouts = cluster.cluster.configuration.timeouts
         context.deadline = startedAt.advanced(byMs: timeouts.totalMs)

@@ -74,7 +74,7 @@ extension Exchange {
     record.route = routeConfiguration.name
     record.cluster = context.route.cluster
     record.endpoint = endpointName.isEmpty ? nil : endpointName
-    record.method = head.method
+    record.method = context.request.method
     record.status = status
     record.ttftMs = context.ttftMs
     record.durationMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6

@@ -33,15 +33,15 @@ extension Exchange {
 
   /// The body as this attempt's target is to see it: byte for byte the client's unless a policy, an alias or the usage tap changed a value.
   private func upstreamBody() -> [UInt8] {
-    let target = targets[targetIndex]
+    let model = model(at: targetIndex)
     if let chat = context.chat {
-      if target.model != chat.model || attempts > 1 { chat.setModel(target.model) }
+      if model != chat.model || attempts > 1 { chat.setModel(model) }
       if chat.stream { chat.injectIncludeUsage() }
       return chat.body()
     }
-    if target.model != context.model {
+    if model != context.model {
       guard case .success(let envelope) = RequestEnvelope.parse(requestBody) else { return requestBody }
-      envelope.setModel(target.model)
+      envelope.setModel(model)
       return envelope.body()
     }
     return requestBody
@@ -60,8 +60,8 @@ extension Exchange {
     var target = endpoint.pathPrefix + path.path
     if let query = ForwardedHeaders.query(path.query) { target += "?" + query }
     return RequestHead(
-      method: head.method, scheme: endpoint.isSecure ? "https" : "http", authority: endpoint.authority, path: target,
-      headers: headers, contentLength: byteCount ?? head.contentLength)
+      method: context.request.method, scheme: endpoint.isSecure ? "https" : "http", authority: endpoint.authority,
+      path: target, headers: headers, contentLength: byteCount ?? context.request.contentLength)
   }
 
   func upstreamDidEnd() {

@@ -54,7 +54,6 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   let generation: WorkerGeneration
   let context: ExchangeContext
   let run: PolicyRun
-  let head: RequestHead
   let path: CanonicalPath
   let kind: RequestKind
   /// What the client speaks, and so the engine: nothing is translated.
@@ -135,17 +134,16 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var tokensOut = 0
 
   init(
-    worker: GatewayWorker, generation: WorkerGeneration, head: RequestHead, path: CanonicalPath, kind: RequestKind,
-    route: Int, stream: HTTPStream, context: ExchangeContext
+    worker: GatewayWorker, generation: WorkerGeneration, path: CanonicalPath, kind: RequestKind, route: Int,
+    stream: HTTPStream, context: ExchangeContext
   ) {
     self.worker = worker
     self.generation = generation
-    self.head = head
     self.path = path
     self.route = route
     self.context = context
     self.kind = kind
-    dialect = Dialect(path: path.path, headers: head.headers)
+    dialect = Dialect(path: path.path, headers: context.request.headers)
     downstream = stream
     startedAt = worker.io.now
     lastActivity = worker.io.now

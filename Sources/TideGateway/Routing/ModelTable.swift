@@ -5,19 +5,14 @@ import TideCore
 struct ModelTable: Sendable {
   let entries: [ModelEntry]
 
-  /// A cluster and the name to ask it for.
-  struct Target: Equatable, Sendable {
-    var cluster: String
-    var model: String
-  }
+  typealias Target = ModelEntry.Target
 
   /// The targets of the entry for `model`: an exact id wins over a glob, and among globs the first written.
   func targets(for model: String) -> [Target] {
     let entry =
       entries.first { $0.id.isExact && $0.id.pattern == model }
       ?? entries.first { !$0.id.isExact && $0.id.matches(model) }
-    guard let entry else { return [] }
-    return entry.targets.map { Target(cluster: $0.cluster, model: $0.model ?? model) }
+    return entry?.targets ?? []
   }
 
   /// What `/v1/models` lists: exact ids, with their first target's cluster as the owner.

@@ -70,6 +70,8 @@ extension Dialect {
   }
 
   private static func isUnder(_ path: String, _ prefix: String) -> Bool {
-    path.hasPrefix(prefix) && (path.utf8.count == prefix.utf8.count || path.dropFirst(prefix.count).first == "/")
+    guard path.hasPrefix(prefix) else { return false }
+    let rest = path.utf8.dropFirst(prefix.utf8.count)
+    return rest.isEmpty || rest.first == UInt8(ascii: "/")
   }
 }

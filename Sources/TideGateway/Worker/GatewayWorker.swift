@@ -147,8 +147,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     context.auth = identity
     context.route.name = generation.generation.routes.routes[route].name
     let exchange = Exchange(
-      worker: self, generation: generation, head: head, path: path, kind: kind, route: route, stream: stream,
-      context: context)
+      worker: self, generation: generation, path: path, kind: kind, route: route, stream: stream, context: context)
     context.kind = exchange.kind.contextKind
     context.dialect = exchange.dialect.name
     exchange.position = exchanges.count

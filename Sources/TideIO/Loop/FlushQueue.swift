@@ -4,6 +4,7 @@ final class FlushQueue {
   private var targets: ContiguousArray<Unmanaged<PollTarget>> = []
 
   var isEmpty: Bool { targets.isEmpty }
+  var count: Int { targets.count }
 
   @inline(__always)
   func append(_ target: PollTarget) { targets.append(.passUnretained(target)) }

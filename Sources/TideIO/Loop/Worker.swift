@@ -11,8 +11,9 @@ public protocol TurnEndTarget: AnyObject {
 /// One thread with one edge-triggered epoll loop, and the owner of everything on it.
 ///
 /// A turn: poll; read upstream connections until dry, then the others; mailbox; timers; hooks; then flush each dirty
-/// connection once, so that all that came for a connection leaves in one write. Only what clients ask for leaves earlier, a few
-/// requests at a time: else engines would idle while a turn reads, and the gateway while they answer.
+/// connection once, so that all that came for a connection leaves in one write. What clients ask for leaves earlier, a few
+/// requests at a time: else engines would idle while a turn reads, and the gateway while they answer. Where very many have something
+/// to send, some leave between two upstream connections.
 ///
 /// Unchecked Sendable: other threads hold it as an address for `post`, `stop`, `join` and the counters, which are
 /// atomic or locked. All else belongs to its own thread.
@@ -23,6 +24,9 @@ public final class Worker: @unchecked Sendable {
   private static let stackSize = 8 << 20
   /// Clients' connections that are read before what they ask for leaves.
   private static let ordinaryReadsPerFlush = 16
+  /// Connections that may have something to send before it leaves, while others are still read: what waits takes memory, and what has
+  /// just been touched is still in the cache.
+  private static let dirtyPerFlush = 512
 
   public let index: Int
   /// The time of this turn: read once, after the poller returned.
@@ -58,6 +62,7 @@ public final class Worker: @unchecked Sendable {
   /// Retired this turn; each holds the reference that `register` took.
   private var graveyard: ContiguousArray<Unmanaged<PollTarget>> = []
   private var firstTarget: Unmanaged<PollTarget>?
+  private var freedMemory = FreedMemory()
   private var turnEndTargets: ContiguousArray<any TurnEndTarget> = []
   private var turnEndHooks: [(Worker) -> Void] = []
 
@@ -194,6 +199,8 @@ public final class Worker: @unchecked Sendable {
       let data = events[position].data.u64
       if data & 1 == 1 {
         target(of: data)._withUnsafeGuaranteedRef { $0.pollReady(events[position].events) }
+        // What one upstream connection brings is all there is for its streams: to read the others first would add nothing to it.
+        if dirty.count >= Self.dirtyPerFlush { counters.flushes &+= dirty.flush() }
       } else if data == 0 {
         hasMail = true
       } else {
@@ -299,6 +306,7 @@ public final class Worker: @unchecked Sendable {
     let dead = graveyard
     graveyard.removeAll()
     for entry in dead { entry.release() }
+    if freedMemory.isMuch(targetCount) { FreedMemory.release() }
   }
 
   private func purge(_ queue: inout ContiguousArray<Unmanaged<PollTarget>>) {
@@ -320,6 +328,7 @@ public final class Worker: @unchecked Sendable {
     firstTarget?.takeUnretainedValue().previous = reference
     firstTarget = reference
     targetCount += 1
+    freedMemory.opened(targetCount)
     guard target.descriptor >= 0 else { return EBADF }
     return control(EPOLL_CTL_ADD, target, events: interest)
   }

@@ -1,7 +1,9 @@
 import TideCore
 
 /// The policies of one generation: checked, immutable, shared by all workers.
-public struct PolicyBlueprint: Sendable {
+///
+/// A class for the reason that `Generation` is one: exchanges read single fields of it.
+public final class PolicyBlueprint: Sendable {
   let bindings: [BoundPolicy]
   /// Binding indexes of each named route, in the order in which request hooks run.
   let routes: [String: [Int]]
@@ -10,7 +12,7 @@ public struct PolicyBlueprint: Sendable {
   let anonymousRoutes: Set<String>
   let services: PolicyHostServices
   /// How workers' machines enforce budgets: counted for sanitizer builds.
-  public var isCounted = false
+  public let isCounted: Bool
 
   /// For `GET /policies` and the start-up message.
   public let descriptions: [PolicyDescription]
@@ -19,6 +21,23 @@ public struct PolicyBlueprint: Sendable {
   /// Over sources, configurations' files and problems; equal hashes need no new generation.
   public let hash: UInt64
   public let warnings: [Diagnostic]
+
+  init(
+    bindings: [BoundPolicy], routes: [String: [Int]], everywhere: [Int], anonymousRoutes: Set<String>,
+    services: PolicyHostServices, isCounted: Bool = false, descriptions: [PolicyDescription], watchedFiles: [String],
+    hash: UInt64, warnings: [Diagnostic]
+  ) {
+    self.bindings = bindings
+    self.routes = routes
+    self.everywhere = everywhere
+    self.anonymousRoutes = anonymousRoutes
+    self.services = services
+    self.isCounted = isCounted
+    self.descriptions = descriptions
+    self.watchedFiles = watchedFiles
+    self.hash = hash
+    self.warnings = warnings
+  }
 
   /// Whether any binding may call a host by `https`.
   public var callsSecureHosts: Bool { bindings.contains(where: \.permission.mayBeSecure) }

@@ -53,7 +53,7 @@ public final class ExchangeContext {
   public var listener = ""
   public var client = Client()
   public var auth: Identity?
-  public var request: RequestHead
+  public let request: RequestHead
   /// Bytes of the request's body.
   public var requestSize = 0
   /// The parsed request; its edits are the policies' writes.

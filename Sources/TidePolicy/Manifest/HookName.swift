@@ -66,6 +66,12 @@ public struct HookSet: OptionSet, Sendable, BitwiseCopyable, Hashable {
   /// Whatever sees the text of lanes.
   public static let lanes: HookSet = [.texts, HookSet(.filters)]
 
+  /// Hooks that get a `ctx` whose prompt is there.
+  public static let prompts: HookSet = [
+    HookSet(.onRequest), HookSet(.onRoute), HookSet(.onUpstreamError), HookSet(.onResponseStart), HookSet(.onLane),
+    HookSet(.onToolCall), HookSet(.onResponseEnd), HookSet(.onLog),
+  ]
+
   /// In the order of an exchange's life.
   public var hooks: [HookName] { HookName.allCases.filter { contains($0) } }
 }

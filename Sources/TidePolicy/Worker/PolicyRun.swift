@@ -66,6 +66,8 @@ public final class PolicyRun {
   /// The request's head matched a route.
   public func begin(route: String) {
     context.route.name = route
+    // Where nobody knows credentials, nobody is refused for want of them.
+    guard worker.hasMachines else { return }
     candidates = worker.blueprint.bindings(ofRoute: route)
     isAnonymous = worker.blueprint.anonymousRoutes.contains(route)
   }
@@ -96,6 +98,11 @@ public final class PolicyRun {
       let hooks = worker.machines[index].binding.hooks
       return hooks.contains(.onRequest) || hooks.contains(.onToolCall) || !hooks.isDisjoint(with: .lanes)
     }
+  }
+
+  /// Whether an active policy may ask for the prompt.
+  public var mayReadPrompt: Bool {
+    active.contains { !worker.machines[$0].binding.hooks.isDisjoint(with: .prompts) }
   }
 
   public func runRequest() -> PolicyOutcome {
