@@ -71,7 +71,7 @@ extension ChatStream {
   public func cut(_ cut: LaneCut, choice: Int32? = nil, into out: inout ByteQueue) -> StreamProgress {
     guard !progress.isOver, heldEvent == nil else { return progress }
     let choice = choice ?? grammar.unfinished.first ?? 0
-    let isDone = attempt(cut.text.utf8.count, HeldEvent(.cut(cut, choice: choice)), into: &out) {
+    let isDone = attempt(0, HeldEvent(.cut(cut, choice: choice)), into: &out) {
       writeCut(cut, choice: choice, into: &$0)
     }
     return isDone ? progress : .waiting

@@ -19,10 +19,8 @@ struct HeldEvent {
   /// The upstream's answer has ended behind `rest`.
   var hasEnded = false
 
-  /// Of the event, or of a cut's last words.
-  var byteCount: Int {
-    if case .cut(let cut, _) = kind { cut.text.utf8.count } else { raw.count }
-  }
+  /// Of the event. The last words of a cut go past the lanes: nothing counts them.
+  var byteCount: Int { raw.count }
 
   init(_ kind: Kind, _ raw: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
     self.kind = kind

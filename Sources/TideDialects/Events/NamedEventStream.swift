@@ -229,7 +229,7 @@ public class NamedEventStream {
   @discardableResult
   public final func cut(_ cut: LaneCut, into out: inout ByteQueue) -> StreamProgress {
     guard !progress.isOver, heldEvent == nil else { return progress }
-    let isDone = attempt(cut.text.utf8.count, HeldEvent(.cut(cut, choice: 0)), into: &out) { writeCut(cut, into: &$0) }
+    let isDone = attempt(0, HeldEvent(.cut(cut, choice: 0)), into: &out) { writeCut(cut, into: &$0) }
     return isDone ? progress : .waiting
   }
 

@@ -45,6 +45,10 @@ extension Exchange {
   func judgeTools(_ tools: ToolGate, of stream: AnswerStream) {
     while true {
       handOn(tools, to: stream)
+      if phase == .responding, let ending = toolCut {
+        toolCut = nil
+        return follow(stream.cut(ending.cut, choice: ending.choice, into: &downstream.output), of: stream)
+      }
       guard phase == .responding, !isJudgingTool, let call = tools.call else { return }
       let outcome = toolOutcome ?? run.runToolCall(call)
       toolOutcome = nil
@@ -68,11 +72,11 @@ extension Exchange {
   /// Does what `on_tool_call` decided on a call, or what the lanes of its arguments say.
   private func accept(_ outcome: PolicyOutcome, _ call: ToolCall, _ tools: ToolGate, of stream: AnswerStream) {
     guard case .tool(let decision) = outcome else {
-      return end(LaneCut(finishReason: "content_filter"), at: call, tools, of: stream)
+      return end(LaneCut(finishReason: "content_filter"), at: call, tools)
     }
     switch judgeArguments(call, decision) {
     case .decided(let decision): tools.decide(decision)
-    case .cut(let cut): end(cut, at: call, tools, of: stream)
+    case .cut(let cut): end(cut, at: call, tools)
     case .waiting:
       toolOutcome = outcome
       // What is taken up after a wait are the tools as well.
@@ -81,12 +85,10 @@ extension Exchange {
     }
   }
 
-  /// Ends the answer at a call, which the client does not get.
-  private func end(_ cut: LaneCut, at call: ToolCall, _ tools: ToolGate, of stream: AnswerStream) {
+  /// Ends the answer at a call, which the client does not get, once the calls before it have gone.
+  private func end(_ cut: LaneCut, at call: ToolCall, _ tools: ToolGate) {
     tools.endEarly()
-    handOn(tools, to: stream)
-    guard phase == .responding else { return }
-    follow(stream.cut(cut, choice: call.choice, into: &downstream.output), of: stream)
+    toolCut = (cut, call.choice)
   }
 
   private func handOn(_ tools: ToolGate, to stream: AnswerStream) {

@@ -70,6 +70,8 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var isJudgingTool = false
   /// What `on_tool_call` decided on the call in hand, while something else still waits.
   var toolOutcome: PolicyOutcome?
+  /// How the answer ends once what the tools have let go has gone, which may have to wait.
+  var toolCut: (cut: LaneCut, choice: Int32)?
   var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0

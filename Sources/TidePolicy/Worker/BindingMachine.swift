@@ -144,7 +144,7 @@ final class BindingMachine {
     if failure.line == 0, failure.file == binding.source.path, let function = functions[Int(hook.rawValue)] {
       failure.line = machine.line(of: function, chunkName: failure.file)
     }
-    let isOutage = isOutage && !failure.isAbort
+    let isOutage = isOutage && !failure.isAbort && !machine.isPoisoned
     if isOutage {
       let now = host.services.now()
       if let outageLogged, now.milliseconds(since: outageLogged) < 1_000 { return }

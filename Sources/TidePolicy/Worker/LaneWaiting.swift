@@ -29,6 +29,8 @@ final class LaneWaiting {
   init(_ processor: PolicyLaneProcessor) { self.processor = processor }
 
   var isWaiting: Bool { work != nil || waitsForEnd }
+  /// The event in hand is handled again.
+  var isResumed: Bool { ready != nil || !answered.isEmpty }
 
   func eventBegins() { nextAnswer = 0 }
 

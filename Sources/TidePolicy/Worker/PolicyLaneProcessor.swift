@@ -138,7 +138,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
     // What may be held for a second by a judge is not let go early by a clock.
     guard waiting == nil else { return .proceed }
     guard keepsText else { return dueText(lane, at: time, into: &out) }
-    return keeping(lane, &out) { dueText(lane, at: time, into: &$0) }
+    let step = keeping(lane, &out) { dueText(lane, at: time, into: &$0) }
+    // No event brings it again.
+    run.context.keptText.eventEnded()
+    return step
   }
 
   private func dueText(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
@@ -211,7 +214,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
   override public var isWaiting: Bool { awaitsTokens || waiting?.isWaiting ?? false }
 
   override public func eventBegins(byteCount: Int) {
-    awaitsTokens = drawsTokens && allowance?.prepare(byteCount: byteCount) == false
+    // For an event that a hook has kept waiting they were set aside the first time.
+    let isNew = waiting.map { !$0.isResumed } ?? true
+    awaitsTokens = drawsTokens && isNew && allowance?.prepare(byteCount: byteCount) == false
     if keepsText { run.context.keptText.eventBegins() }
     waiting?.eventBegins()
   }

@@ -147,6 +147,25 @@ import Testing
       """#)
   }
 
+  @Test func aCallEndsTheAnswerOnceWhatStandsBeforeItHasGone() throws {
+    try passes(
+      #"""
+      return { segment = { unit = "sentence", wait = true }, failure = { on_tool_call = "cut" },
+        on_segment = function(s, text) tide.sleep("10ms") end,
+        on_tool_call = function(ctx, cfg, call)
+          if call.name == "first" then return tide.tool { deny = "No first. " } end
+          error("broken")
+        end }
+      """#,
+      #"""
+      local r = ask(call({ x = 1 }, "first"), call({ x = 2 }, "second"))
+      t.eq(r.text, "Well. No first. ")
+      t.eq(r.finish, "content_filter")
+      t.eq(#r.tool_calls, 0)
+      t.invariant(r, { only = { "deltas", "lines" }, random = 1 })
+      """#)
+  }
+
   @Test func whatACutSaysIsKeptBehindTheText() throws {
     try passes(
       #"""
