@@ -39,13 +39,13 @@ extension PolicyLaneProcessor {
       isReached = admitted.isReached
     }
     var step = FilterStep.proceed
-    var cut = LaneCut(finishReason: "content_filter")
-    var failure: LaneStep?
+    matchCut = LaneCut(finishReason: "content_filter")
+    matchFailure = nil
     if let filters = stage.filters {
       let machine = stage.machine
       let measure = machine.beginLaneCall()
       func ask(_ match: FilterMatch, _ out: inout ByteQueue) -> FilterDecision {
-        decide(stage, lane, filters.pointee.places[match.filter], match, &cut, &failure, into: &out)
+        decide(stage, lane, filters.pointee.places[match.filter], match, into: &out)
       }
       step = filters.pointee.scanner.feed(text, now: run.now, into: &out, onMatch: ask)
       if step == .proceed, isEnd || isReached {
@@ -57,20 +57,19 @@ extension PolicyLaneProcessor {
     } else {
       out.append(text)
     }
-    if let failure { return failure }
+    if let matchFailure { return matchFailure }
     if step == .proceed {
       guard isReached else { return .proceed }
-      cut = LaneCut(finishReason: "length")
+      matchCut = LaneCut(finishReason: "length")
     }
-    end(with: cut)
+    end(with: matchCut)
     run.note(.cut, by: stage.machine)
     return .cut
   }
 
   /// What becomes of a match: a placeholder's original, or what `on_match` says.
   private func decide(
-    _ stage: LaneStage, _ lane: LaneID, _ place: Int, _ match: FilterMatch, _ cut: inout LaneCut,
-    _ failure: inout LaneStep?, into out: inout ByteQueue
+    _ stage: LaneStage, _ lane: LaneID, _ place: Int, _ match: FilterMatch, into out: inout ByteQueue
   ) -> FilterDecision {
     let machine = stage.machine
     if case .restore(let name)? = machine.binding.filters?.declared[place].declaration.action {
@@ -84,11 +83,11 @@ extension PolicyLaneProcessor {
     let outcome: LuaTextOutcome
     do throws(LuaFailure) {
       guard let called = try callOnMatch(stage, lane, place, match) else {
-        return refused(by: failureStep(stage, .filters), &failure)
+        return refused(by: failureStep(stage, .filters))
       }
       outcome = called
     } catch {
-      return refused(by: failed(stage, .filters, error), &failure)
+      return refused(by: failed(stage, .filters, error))
     }
     var problem: LuaFailure?
     var decision = FilterDecision.standard
@@ -100,7 +99,7 @@ extension PolicyLaneProcessor {
     case .verdict(let opaque):
       switch machine.host.verdict(opaque) {
       case .cut(let asked)?:
-        cut = asked
+        matchCut = asked
         decision = .cut
       case let verdict?: problem = self.failure(stage, .filters, "on_match cannot return \(verdict.name)")
       case nil: problem = self.failure(stage, .filters, "on_match returned a verdict that was made in another call")
@@ -110,7 +109,7 @@ extension PolicyLaneProcessor {
     case .failed(let error): problem = error
     }
     machine.host.hookEnded()
-    if let problem { return refused(by: failed(stage, .filters, problem), &failure) }
+    if let problem { return refused(by: failed(stage, .filters, problem)) }
     if !machine.breaker.isClosed { machine.succeeded(.filters) }
     return decision
   }
@@ -132,9 +131,9 @@ extension PolicyLaneProcessor {
   }
 
   /// A failure that is skipped leaves the match to what the filter declares; any other ends the answer.
-  private func refused(by step: LaneStep, _ failure: inout LaneStep?) -> FilterDecision {
+  private func refused(by step: LaneStep) -> FilterDecision {
     guard step != .proceed else { return .standard }
-    failure = step
+    matchFailure = step
     return .cut
   }
 }

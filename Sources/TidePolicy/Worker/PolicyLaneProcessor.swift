@@ -23,6 +23,10 @@ public final class PolicyLaneProcessor: LaneProcessor {
   /// What budgets of tokens let pass; made with the first lane, too.
   private var allowance: AnswerAllowance?
   private var decidedCut = LaneCut()
+  /// What matches in the text in hand have decided: how the answer is cut, or that it fails. Here, since variables that a closure
+  /// changes would cost an allocation each for every text.
+  var matchCut = LaneCut()
+  var matchFailure: LaneStep?
   /// The words of a cut are yet to be kept.
   private var wordsAreDue = false
   /// What the client already has decides what a failure that says `deny` can still do: before the first byte it is an
