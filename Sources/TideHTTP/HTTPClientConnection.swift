@@ -26,11 +26,6 @@ public final class HTTPClientConnection: HTTPConnection {
   /// What one HTTP/1.1 response may have unreturned (architecture, "Two kinds of buffer").
   private static let http1RelayBytes = 64 * 1024
 
-  /// What an engine may send on a connection of many streams until the next turn reads it. A turn may take a quarter of a second under
-  /// full load, and a connection whose window is too small for it falls behind, with all of its streams, for good: some did, by
-  /// seconds, where the kernel chose.
-  private static let sharedReceiveBytes: Int32 = 512 << 10
-
   private let owner: any HTTPClientConnectionOwner
   private let choice: HTTPVersionChoice
   private let isSecure: Bool
@@ -52,8 +47,7 @@ public final class HTTPClientConnection: HTTPConnection {
     self.choice = choice
     isSecure = tls != nil
     super.init(
-      worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress,
-      receiveBytes: choice == .http1 ? nil : Self.sharedReceiveBytes)
+      worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress)
   }
 
   /// Whether TCP, TLS and ALPN are done.

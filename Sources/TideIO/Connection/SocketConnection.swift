@@ -88,11 +88,9 @@ open class SocketConnection: PollTarget {
   /// - Parameters:
   ///   - serverName: for SNI and verification; the peer's address is verified when it is nil. Ignored without TLS.
   ///   - localAddress: the source address, for a client that needs more ports than one address has.
-  ///   - receiveBytes: what the kernel takes in while nobody reads, from the first byte on; nil leaves it to the kernel, which begins with
-  ///     little and gives more to connections that are read often.
   public init(
     worker: Worker, connectingTo address: SocketAddress, tls: TLSClientContext?, serverName: String? = nil,
-    localAddress: SocketAddress? = nil, receiveBytes: Int32? = nil
+    localAddress: SocketAddress? = nil
   ) {
     peerAddress = address
     readBudget = Self.upstreamReadBudget
@@ -101,11 +99,7 @@ open class SocketConnection: PollTarget {
     let socketError = socket < 0 ? errno : 0
     super.init(worker: worker, descriptor: socket, priority: .upstream)
     earlyFailure = socketError
-    if socketError == 0 {
-      // Before it connects: the handshake settles by how much windows can be scaled.
-      if let receiveBytes { _ = clinux_set_option(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBytes) }
-      earlyFailure = startConnecting(from: localAddress)
-    }
+    if socketError == 0 { earlyFailure = startConnecting(from: localAddress) }
     if earlyFailure == 0, let tls {
       tlsContext = tls
       transport = tls.makeSession(descriptor: descriptor, serverName: serverName ?? address.host)
