@@ -1,7 +1,7 @@
 /// The watchdog: stops a hook that is too old without any cost to one that is not.
 ///
-/// A thread of the process ticks each millisecond while a hook runs anywhere. It reads the CPU clock of each thread inside a hook
-/// and signals the ones over budget. The handler, on that thread, checks that the very call the watchdog meant still runs, and
+/// A thread of the process looks every 3 ms while hooks run anywhere, and every millisecond while it finds one running: a wake-up costs what
+/// five identity hooks do. It reads the CPU clock of each thread inside a hook and signals the ones over budget. The handler, on that thread, checks that the very call the watchdog meant still runs, and
 /// arms Lua's hook on the running Lua thread. A healthy call costs a few stores.
 #include "machine.h"
 
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_NS = 1000000, IDLE_TICKS = 20 };
+enum { TICK_NS = 3000000, CLOSE_TICK_NS = 1000000, IDLE_TICKS = 7 };
 #define FLOOR_NS 2000000ull
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,14 +46,18 @@ static void on_signal(int number) {
   errno = saved;
 }
 
-/// One look at all threads. True if any is inside a hook.
-static bool tick(void) {
-  bool active = false;
+/// What one look at all threads found.
+typedef enum { NO_HOOK, HOOKS_RAN, INSIDE_HOOK } sight;
+
+static sight tick(void) {
+  sight found = NO_HOOK;
   pthread_mutex_lock(&lock);
   for (tide_guard *guard = guards; guard; guard = guard->next) {
     uint64_t epoch = atomic_load(&guard->epoch);
+    if (epoch != guard->looked_epoch && found == NO_HOOK) found = HOOKS_RAN;
+    guard->looked_epoch = epoch;
     if (!(epoch & 1)) continue;
-    active = true;
+    found = INSIDE_HOOK;
     uint64_t now = tide_now_ns(guard->clock);
     if (atomic_load(&guard->seen_epoch) != epoch) {
       atomic_store(&guard->started_ns, now);
@@ -67,23 +71,27 @@ static bool tick(void) {
     pthread_kill(guard->thread, signal_number());
   }
   pthread_mutex_unlock(&lock);
-  return active;
+  return found;
 }
 
 static void *watch(void *unused) {
   (void)unused;
   int idle = 0;
+  sight found = INSIDE_HOOK;
   for (;;) {
-    struct timespec pause = {0, TICK_NS};
+    struct timespec pause = {0, found == INSIDE_HOOK ? CLOSE_TICK_NS : TICK_NS};
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-    if (tick()) {
+    found = tick();
+    if (found != NO_HOOK) {
       idle = 0;
     } else if (++idle >= IDLE_TICKS) {
       atomic_store(&parked, 1);
       // Whoever entered before it could see `parked` is seen here; whoever enters later wakes the futex.
-      if (!tick()) syscall(SYS_futex, &parked, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+      if (tick() == NO_HOOK) syscall(SYS_futex, &parked, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
       atomic_store(&parked, 0);
       idle = 0;
+      // Whoever woke it is in a hook.
+      found = INSIDE_HOOK;
     }
   }
   return NULL;

@@ -31,6 +31,8 @@ typedef struct tide_guard {
   // The watchdog's own notes: when, on the thread's CPU clock, it first saw the epoch that it saw last.
   _Atomic uint64_t seen_epoch;
   _Atomic uint64_t started_ns;
+  // What the watchdog found at its last look, inside a hook or not.
+  uint64_t looked_epoch;
   struct tide_guard *next;
   int depth;
 } tide_guard;

@@ -18,7 +18,7 @@ import Testing
       return "\(choice)"
     }
     return
-      "\(choices) \(event.texts) \(event.hasChoices) \(event.usageStart) \(event.errorStart) \(event.obfuscationStart) \(String(describing: event.model))"
+      "\(choices) \(event.texts) \(event.hasChoices) \(event.usageStart) \(event.errorStart) \(event.obfuscationStart) \(event.obfuscationStart < 0 ? -1 : event.obfuscationEnd) \(String(describing: event.model))"
   }
 
   private func learned(_ json: String) -> ChatEventShape {
@@ -48,7 +48,50 @@ import Testing
     (#"{"choices":[{"delta":{"reasoning_content":""#, #"","content":null},"index":3}],"model":"m","usage":null}"#),
     (#"{"choices":[{"logprobs":{"content":[]},"text":""#, #"","index":1,"finish_reason":null}] , "model" : "m"}"#),
     (#"{"choices":[{"delta":{"role":"assistant","content":[{"type":"text","text":""#, #""}]}}]}"#),
+    (#"{"model":"m","choices":[{"delta":{"content":""#, #""}}],"usage":null,"obfuscation":"aXb3"}"#),
+    (#"{"choices":[{"index":0,"delta":{"content":""#, #""},"logprobs":null}],"model":"m","due" : 12.5 }"#),
   ]
+
+  /// What stands before a text and behind it, up to the value that changes from event to event, and what ends the event.
+  private static let notes = [
+    (#"{"model":"m","choices":[{"delta":{"content":""#, #""}}],"usage":null,"obfuscation":"#, "}"),
+    (#"{"choices":[{"delta":{"content":""#, #""},"logprobs":null}],"model":"m","due": "#, " }"),
+  ]
+
+  @Test("the value of the last member may change where it says nothing", arguments: notes.indices)
+  func notesMayChange(_ index: Int) {
+    let (head, middle, tail) = Self.notes[index]
+    for (first, others) in [
+      (#""abcd""#, [#""""#, #""x""#, #""a much longer one""#, #""\"}""#]), ("12", ["0", "13907208569170", "-1.5e3"]),
+    ] as [(String, [String])] {
+      let shape = learned(head + "first" + middle + first + tail)
+      for value in others {
+        for text in ["", "a", "a longer one", #"\"q\""#] {
+          let event = head + text + middle + value + tail
+          #expect(read(event, by: shape) != nil)
+          #expect(read(event, by: shape) == decoded(event))
+        }
+      }
+      // Another kind of value, none, more than one, or a member behind it.
+      let otherKind = first == "12" ? #""a""# : "1"
+      for value in ["null", "{}", "[1]", "", #""a"#, "01", #"1,"usage":{}"#, #""a","error":"b""#, otherKind] {
+        #expect(read(head + "a" + middle + value + tail, by: shape) == nil)
+      }
+    }
+  }
+
+  @Test("a last member that says something is compared", arguments: ["usage", "error", "model", "choices"])
+  func whatSaysSomethingIsCompared(_ key: String) {
+    let head = #"{"choices":[{"delta":{"content":"a"}}],""# + key + #"":"#
+    var shape = ChatEventShape()
+    var event = ChatEvent()
+    _ = bytes(head + "null}").withUnsafeBytes {
+      if event.decode($0) { shape.learn(event, $0) }
+    }
+    for value in ["1", "\"a\"", "{}"] {
+      #expect(read(head + value + "}", by: shape) == nil)
+    }
+  }
 
   @Test("what it reads is what decoding says", arguments: frames.indices)
   func isExact(_ index: Int) {
@@ -94,7 +137,8 @@ import Testing
       #"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
       #"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#,
       #"{"choices":[{"delta":{"content":"a"}}],"error":{"code":"x"}}"#,
-      #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"xyz"}"#,
+      #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"xyz","x":null}"#,
+      #"{"obfuscation":"xyz","choices":[{"delta":{"content":"a"}}],"x":1}"#,
       #"{"choices":[{"delta":{"content":"a","reasoning":"b"}}]}"#,
       #"{"choices":[{"delta":{"content":"a"}},{"delta":{}}]}"#,
       #"{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0}]}}]}"#,

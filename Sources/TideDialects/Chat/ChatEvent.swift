@@ -73,6 +73,10 @@ struct ChatEvent {
   var model: JSONString?
   var obfuscationStart = -1
   var obfuscationEnd = -1
+  /// The value of the object's last member, where that is a number or a string and nothing but padding to this dialect: an engine's own
+  /// note, or `obfuscation`; -1 when the last member is another.
+  private(set) var noteStart = -1
+  private(set) var noteEnd = -1
   /// Two `logprobs` or `obfuscation` in one place: an edit could not be sure to remove what is stale.
   private var isAmbiguous = false
 
@@ -88,6 +92,7 @@ struct ChatEvent {
     var walk = MemberWalk()
     while let key = scanner.nextKey() {
       walk.begin(key)
+      noteStart = -1
       if scanner.equals(key, "choices") {
         if scanner.peek() == .array {
           guard scanner.enterArray() else { return false }
@@ -101,15 +106,18 @@ struct ChatEvent {
       } else if scanner.equals(key, "model"), scanner.peek() == .string {
         model = scanner.string()
       } else {
-        let isNull = scanner.peek() == .null
+        let kind = scanner.peek()
         guard let value = scanner.skipValue() else { return false }
         if scanner.equals(key, "usage") {
-          if !isNull { (usageStart, usageEnd) = (value.lowerBound, value.upperBound) }
+          if kind != .null { (usageStart, usageEnd) = (value.lowerBound, value.upperBound) }
         } else if scanner.equals(key, "error") {
-          if !isNull { (errorStart, errorEnd) = (value.lowerBound, value.upperBound) }
-        } else if scanner.equals(key, "obfuscation") {
-          if obfuscationStart >= 0 { isAmbiguous = true }
-          walk.mark(valueEnd: value.upperBound)
+          if kind != .null { (errorStart, errorEnd) = (value.lowerBound, value.upperBound) }
+        } else {
+          if kind == .number || kind == .string { (noteStart, noteEnd) = (value.lowerBound, value.upperBound) }
+          if scanner.equals(key, "obfuscation") {
+            if obfuscationStart >= 0 { isAmbiguous = true }
+            walk.mark(valueEnd: value.upperBound)
+          }
         }
       }
       walk.end(scanner.offset)
@@ -146,6 +154,7 @@ struct ChatEvent {
     usageStart = -1
     errorStart = -1
     obfuscationStart = -1
+    noteStart = -1
     model = nil
     isAmbiguous = false
   }

@@ -7,53 +7,78 @@ import TideCore
 /// What a stream's last event was but for its text: the next one is nearly always the same, and is then known by two comparisons and one
 /// look through its text instead of being decoded.
 ///
-/// Exact: with the same bytes before and behind one JSON string, everything but that string and the offsets behind it is the same. Kept are
-/// events of one choice with one text and nothing that ends, costs or fails; they are the tokens. One buffer a stream that has filters.
+/// Exact: with the same bytes before and behind one JSON string, everything but that string and the offsets behind it is the same. The
+/// value of the object's last member may differ, too, where it says nothing here: OpenAI ends each event with `obfuscation` of another
+/// length, other engines with a count or an instant. Kept are events of one choice with one text and nothing that ends, costs or fails; they
+/// are the tokens. One buffer a stream that has filters.
 struct ChatEventShape: ~Copyable {
   /// Longer ones are decoded: no engine says so much around a token.
   private static let byteLimit = 1024
 
-  /// What stands before the text, its opening quote included, then what stands behind it from its closing quote on.
+  /// What stands before the text, its opening quote included; then from its closing quote on to the note's value, and what follows that.
   private var bytes = ByteQueue()
   /// 0 while nothing is known.
   private var headCount = 0
+  private var middleCount = 0
   private var tailCount = 0
+  /// The kind of the last member's value where it may differ.
+  private var note: JSONKind?
   private var textEnd = 0
   private var choice = ChatEvent.Choice()
   private var key = ChatEvent.TextKey.content
   private var model: JSONString?
+  private var obfuscationStart = -1
 
   /// Notes `event`, decoded from `data`, if it is one to compare the next with.
   mutating func learn(_ event: borrowing ChatEvent, _ data: UnsafeRawBufferPointer) {
     headCount = 0
     guard event.choices.count == 1, event.texts.count == 1, event.usageStart < 0, event.errorStart < 0,
-      event.obfuscationStart < 0, !event.choices[0].isFinish, !event.choices[0].hasToolCalls
+      event.obfuscationStart < 0 || event.obfuscationEnd == event.noteEnd && event.noteStart >= 0,
+      !event.choices[0].isFinish, !event.choices[0].hasToolCalls
     else { return }
     let text = event.texts[0]
-    let tail = data.count &- text.string.end
-    guard text.string.start &+ tail <= Self.byteLimit else { return }
+    let hasNote = event.noteStart > text.string.end
+    // One that stands before the text is compared with all else.
+    guard hasNote || event.obfuscationStart < 0 else { return }
+    let noteStart = hasNote ? event.noteStart : data.count
+    let noteEnd = hasNote ? event.noteEnd : data.count
+    guard text.string.start &+ (data.count &- text.string.end) <= Self.byteLimit else { return }
     bytes.removeAll()
     bytes.append(UnsafeRawBufferPointer(rebasing: data[..<text.string.start]))
-    bytes.append(UnsafeRawBufferPointer(rebasing: data[text.string.end...]))
+    bytes.append(UnsafeRawBufferPointer(rebasing: data[text.string.end..<noteStart]))
+    bytes.append(UnsafeRawBufferPointer(rebasing: data[noteEnd...]))
     headCount = text.string.start
-    tailCount = tail
+    middleCount = noteStart &- text.string.end
+    tailCount = data.count &- noteEnd
+    note = hasNote ? data[noteStart] == UInt8(ascii: "\"") ? .string : .number : nil
     textEnd = text.string.end
     choice = event.choices[0]
     key = text.key
     model = event.model
+    obfuscationStart = event.obfuscationStart
   }
 
   /// Fills `event` as decoding `data` would.
   ///
   /// - Returns: false when `data` is of another shape.
   func read(_ data: UnsafeRawBufferPointer, into event: inout ChatEvent) -> Bool {
-    let end = data.count &- tailCount
-    guard headCount > 0, end >= headCount, let base = data.baseAddress, let known = bytes.readableBytes.baseAddress,
-      memcmp(base, known, headCount) == 0, memcmp(base + end, known + headCount, tailCount) == 0
+    guard headCount > 0, data.count >= headCount, let base = data.baseAddress,
+      let known = bytes.readableBytes.baseAddress, memcmp(base, known, headCount) == 0
     else { return false }
     var scanner = JSONScanner(data, from: headCount &- 1)
-    guard let string = scanner.string(), string.end == end else { return false }
-    let moved = end &- textEnd
+    guard let string = scanner.string(), data.count &- string.end >= middleCount &+ tailCount,
+      memcmp(base + string.end, known + headCount, middleCount) == 0
+    else { return false }
+    let noteStart = string.end &+ middleCount
+    var noteEnd = noteStart
+    if let note {
+      scanner = JSONScanner(data, from: noteStart)
+      guard scanner.peek() == note, let value = scanner.skipValue(), value.lowerBound == noteStart else { return false }
+      noteEnd = value.upperBound
+    }
+    guard data.count &- noteEnd == tailCount, memcmp(base + noteEnd, known + headCount + middleCount, tailCount) == 0
+    else { return false }
+    let moved = string.end &- textEnd
     func place(_ offset: Int) -> Int { offset > textEnd ? offset &+ moved : offset }
     var choice = choice
     choice.end = place(choice.end)
@@ -66,6 +91,10 @@ struct ChatEventShape: ~Copyable {
       JSONString(start: place($0.start), end: place($0.end), hasEscapes: $0.hasEscapes)
     }
     event.fill(choice, ChatEvent.Text(key: key, string: string), model: model)
+    if obfuscationStart >= 0 {
+      event.obfuscationStart = place(obfuscationStart)
+      event.obfuscationEnd = noteEnd
+    }
     return true
   }
 }

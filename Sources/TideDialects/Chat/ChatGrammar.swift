@@ -8,6 +8,8 @@ struct ChatGrammar {
   }
 
   private var choices = ContiguousArray<Choice>()
+  /// A choice that has begun and not finished, nearly always the only one: kept here, since what the array holds is seldom in the cache.
+  private var running: Int32?
   private(set) var finishedCount = 0
   private(set) var isTerminated = false
 
@@ -26,7 +28,12 @@ struct ChatGrammar {
   /// Notes that an event speaks of a choice.
   ///
   /// - Returns: false when the choice has finished, so that the client must not see more of it.
-  mutating func begin(_ index: Int32) -> Bool { choices[place(index)].reason == nil }
+  mutating func begin(_ index: Int32) -> Bool {
+    if index == running { return true }
+    guard choices[place(index)].reason == nil else { return false }
+    running = index
+    return true
+  }
 
   /// Notes a role.
   ///
@@ -43,6 +50,7 @@ struct ChatGrammar {
     let place = place(index)
     guard choices[place].reason == nil else { return }
     choices[place].reason = reason
+    if running == index { running = nil }
     finishedCount &+= 1
   }
 
