@@ -25,14 +25,17 @@ struct HeaderFieldVector: ~Copyable {
 
   /// Runs `body` with the fields of a request.
   static func with<R>(_ head: RequestHead, _ body: (UnsafePointer<nghttp2_nv>?, Int) -> R) -> R {
-    let texts = head.method.utf8.count + head.scheme.utf8.count + head.authority.utf8.count + head.path.utf8.count
-    return withRoom(fields: head.headers.count + 5, bytes: texts + digitCount) { fields in
-      fields.append(":method", head.method)
-      fields.append(":scheme", head.scheme)
-      fields.append(":authority", head.authority)
-      fields.append(":path", head.path)
-      fields.append(head.headers)
-      fields.appendContentLength(head.contentLength)
+    // Of its own each, since a closure that reads one member of a head copies all of it.
+    let (method, scheme, authority, path) = (head.method, head.scheme, head.authority, head.path)
+    let (headers, contentLength) = (head.headers, head.contentLength)
+    let texts = method.utf8.count + scheme.utf8.count + authority.utf8.count + path.utf8.count
+    return withRoom(fields: headers.count + 5, bytes: texts + digitCount) { fields in
+      fields.append(":method", method)
+      fields.append(":scheme", scheme)
+      fields.append(":authority", authority)
+      fields.append(":path", path)
+      fields.append(headers)
+      fields.appendContentLength(contentLength)
       return body(fields.storage.baseAddress, fields.count)
     }
   }

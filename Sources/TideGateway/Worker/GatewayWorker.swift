@@ -132,10 +132,11 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     // A request whose model will be read is matched once more then; of any other it is known that it has none.
     let routes = generation.generation.routes
     let kind = RequestKind(method: head.method, path: path.path)
+    let authority = head.authority
     let route =
       kind.readsBody
-      ? routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority))
-      : routes.firstMatch(head, path: path.path, host: Self.hostName(head.authority), model: nil)
+      ? routes.firstMatch(head, path: path.path, host: Self.hostName(authority))
+      : routes.firstMatch(head, path: path.path, host: Self.hostName(authority), model: nil)
     guard let route else {
       return refuse(head, stream, from: client, .notFound, id: id)
     }
