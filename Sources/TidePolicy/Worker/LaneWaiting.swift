@@ -206,7 +206,10 @@ final class LaneWaiting {
       refuse(processor.failed(stage, .onSegment, error), unit, work)
       return true
     }
-    guard let state = stage.state, let lane = stage.lane else { return true }
+    guard let state = stage.state, let lane = stage.lane else {
+      machine.gaveUp()
+      return true
+    }
     machine.host.hookBegins(.onSegment, processor.run.context, variables: nil)
     let start = MonotonicTime.now()
     let outcome = unit.withUnsafeBytes {
@@ -247,7 +250,7 @@ final class LaneWaiting {
   ) {
     let problem = wait.judged { read(outcome, stage, unit, work) }
     wait.machine.noteCall(.onSegment, spentNs: wait.totalNs)
-    conclude(problem, stage, unit, work, isOutage: wait.metOutage)
+    conclude(problem, stage, unit, work, wait)
   }
 
   /// Takes what a unit has become; nil, or what is wrong with it.
@@ -270,12 +273,12 @@ final class LaneWaiting {
   }
 
   private func conclude(
-    _ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork, isOutage: Bool = false
+    _ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork, _ wait: HookWait? = nil
   ) {
     if let problem {
-      refuse(processor.failed(stage, .onSegment, problem, isOutage: isOutage), unit, work)
+      refuse(processor.failed(stage, .onSegment, problem, wait), unit, work)
     } else if !stage.machine.breaker.isClosed {
-      stage.machine.succeeded(.onSegment)
+      stage.machine.succeeded(.onSegment, isTrial: wait?.isTrial ?? true)
     }
   }
 

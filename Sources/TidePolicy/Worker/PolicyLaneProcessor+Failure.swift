@@ -45,8 +45,10 @@ extension PolicyLaneProcessor {
     decidedCut.text = ""
   }
 
-  func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure, isOutage: Bool = false) -> LaneStep {
-    stage.machine.failed(hook, failure, exchangeID: run.context.id, isOutage: isOutage)
+  /// - Parameter wait: how it waited, if it did.
+  func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure, _ wait: HookWait? = nil) -> LaneStep {
+    stage.machine.failed(
+      hook, failure, exchangeID: run.context.id, isOutage: wait?.metOutage ?? false, isTrial: wait?.isTrial ?? true)
     return failureStep(stage, hook)
   }
 

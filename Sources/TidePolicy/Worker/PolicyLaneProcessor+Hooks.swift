@@ -6,8 +6,8 @@ import TideLua
 extension PolicyLaneProcessor {
   func token(_ stage: LaneStage, _ text: UnsafeRawBufferPointer, into out: inout ByteQueue) -> LaneStep {
     let machine = stage.machine
-    guard machine.mayRun(.onToken), let function = machine.function(.onToken), let state = stage.state,
-      let lane = stage.lane
+    guard machine.couldRun(.onToken), let function = machine.function(.onToken), let state = stage.state,
+      let lane = stage.lane, machine.mayRun(.onToken)
     else { return refused(stage, .onToken, text, into: &out) }
     let budget = Self.budget(machine.tokenBudgetNs, text.count)
     machine.host.hookBegins(.onToken, run.context, variables: nil)
@@ -38,7 +38,7 @@ extension PolicyLaneProcessor {
   func segments(
     _ stage: LaneStage, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, into out: inout ByteQueue
   ) -> LaneStep {
-    guard stage.machine.mayRun(.onSegment), stage.state != nil else {
+    guard stage.machine.couldRun(.onSegment), stage.state != nil else {
       return refused(stage, .onSegment, text, into: &out)
     }
     if let waiting, stage.machine.binding.manifest.segmentWaits {
@@ -80,6 +80,11 @@ extension PolicyLaneProcessor {
     else {
       out.append(UnsafeRawBufferPointer(start: base, count: end))
       return .proceed
+    }
+    guard machine.mayRun(.onSegment) else {
+      let step = failureStep(stage, .onSegment)
+      if step == .proceed { out.append(UnsafeRawBufferPointer(start: base, count: end)) }
+      return step
     }
     let budget = Self.budget(machine.segmentBudgetNs, end)
     machine.host.hookBegins(.onSegment, run.context, variables: nil)
@@ -127,8 +132,8 @@ extension PolicyLaneProcessor {
     let empty = UnsafeRawBufferPointer(start: nil, count: 0)
     let machine = stage.machine
     if stage.epoch != machine.epoch, let refusal = prepare(stage, id, empty, into: &out) { return refusal }
-    guard machine.mayRun(.onLaneEnd), let function = machine.function(.onLaneEnd), let state = stage.state,
-      let lane = stage.lane
+    guard machine.couldRun(.onLaneEnd), let function = machine.function(.onLaneEnd), let state = stage.state,
+      let lane = stage.lane, machine.mayRun(.onLaneEnd)
     else { return failureStep(stage, .onLaneEnd) }
     let start = MonotonicTime.now()
     machine.host.hookBegins(.onLaneEnd, run.context, variables: nil)

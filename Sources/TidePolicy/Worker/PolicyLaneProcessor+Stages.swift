@@ -78,7 +78,9 @@ extension PolicyLaneProcessor {
   ) -> LaneStep? {
     let hooks = stage.machine.binding.hooks
     let hook: HookName = hooks.contains(.onLane) ? .onLane : hooks.contains(.onToken) ? .onToken : .onSegment
-    guard stage.machine.mayRun(hook) else { return refused(stage, hook, text, into: &out) }
+    // Where nothing runs now, the hook that is to come is the trial.
+    let isReady = hook == .onLane ? stage.machine.mayRun(hook) : stage.machine.couldRun(hook)
+    guard isReady else { return refused(stage, hook, text, into: &out) }
     do throws(LuaFailure) {
       try open(stage, lane)
       return nil

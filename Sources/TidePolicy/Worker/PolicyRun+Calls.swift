@@ -35,7 +35,9 @@ extension PolicyRun {
 
   func call(_ machine: BindingMachine, _ hook: HookName, extra: LuaValue? = nil) -> HookResult {
     let action = machine.binding.failureAction(hook)
-    guard let function = machine.mayRun(hook) ? machine.function(hook) : nil else { return .failed(action) }
+    guard machine.couldRun(hook), let function = machine.function(hook), machine.mayRun(hook) else {
+      return .failed(action)
+    }
     let start = MonotonicTime.now()
     let outcome: LuaOutcome
     do throws(LuaFailure) {
@@ -57,14 +59,16 @@ extension PolicyRun {
   }
 
   private func conclude(
-    _ result: Result<HookResult, LuaFailure>, _ machine: BindingMachine, _ hook: HookName, isOutage: Bool = false
+    _ result: Result<HookResult, LuaFailure>, _ machine: BindingMachine, _ hook: HookName, _ wait: HookWait? = nil
   ) -> HookResult {
+    let isTrial = wait?.isTrial ?? true
     switch result {
     case .success(let result):
-      machine.succeeded(hook)
+      machine.succeeded(hook, isTrial: isTrial)
       return result
     case .failure(let failure):
-      machine.failed(hook, failure, exchangeID: context.id, isOutage: isOutage)
+      machine.failed(
+        hook, failure, exchangeID: context.id, isOutage: wait?.metOutage ?? false, isTrial: isTrial)
       return .failed(machine.binding.failureAction(hook))
     }
   }
@@ -107,7 +111,10 @@ extension PolicyRun {
       throw LuaFailure(
         kind: .error, message: "\(hook.name) waits, which nothing here can", file: machine.binding.source.path)
     }
-    let wait = HookWait(machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means)
+    // Whatever else waits here has begun before: nothing runs beside a trial.
+    let wait = HookWait(
+      machine, hook, frame: frame, startedNs: machine.machine.lastCallNs, means: means,
+      isTrial: !machine.breaker.isClosed)
     wait.begin(token, wish)
     return wait
   }
@@ -117,7 +124,7 @@ extension PolicyRun {
     let machine = wait.machine
     let result = wait.judged { judge(outcome, machine, wait.hook) }
     machine.noteCall(wait.hook, spentNs: wait.totalNs)
-    return conclude(result, machine, wait.hook, isOutage: wait.metOutage)
+    return conclude(result, machine, wait.hook, wait)
   }
 
   private func judge(
