@@ -70,12 +70,25 @@ public final class ChatBody {
         scratch.replace(text.string, with: scratch.emitted.readableBytes)
         isEdited = true
       }
+      var keptCalls = 0
+      if cut == nil, choice.hasToolCalls, let lanes, lanes.countedChannels.contains(.toolArgs) {
+        var step = LaneStep.proceed
+        keptCalls = ChatCallArguments.each(UnsafeRawBufferPointer(rebasing: data[choice.toolCalls])) {
+          step = lanes.count(.toolArgs, $0, hasEscapes: $1)
+          return step == .proceed
+        }
+        if step == .fail { return .failed(.policy) }
+        if step == .cut { cut = options.processor?.cut ?? LaneCut() }
+      }
       if let cut {
         if choice.finishStart >= 0 {
           scratch.splice(choice.finishStart, choice.finishEnd, with: JSONText.quoted(cut.finishReason))
         }
         // What the choice calls was said behind its text.
-        if choice.hasToolCalls {
+        if choice.hasToolCalls, keptCalls > 0 {
+          let calls = JSONMembers.elements(data, choice.toolCalls) ?? []
+          scratch.removeElements(calls) { $0 >= keptCalls }
+        } else if choice.hasToolCalls {
           scratch.splice(choice.toolCalls.lowerBound, choice.toolCalls.upperBound, with: "null")
         }
         if !wasCut, !cut.text.isEmpty, choice.nullContentStart >= 0 {

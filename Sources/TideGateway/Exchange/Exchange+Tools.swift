@@ -25,7 +25,7 @@ extension Exchange {
     case .replace(let name, let arguments): (call.name, call.arguments) = (name, arguments)
     case .pass: break
     }
-    // Budgets count no arguments: the usage tells what they cost.
+    // Budgets count arguments as they leave.
     if lanes.mayWait { lanes.eventBegins(byteCount: 0) }
     let outcome = ToolArguments.run(call, lanes, worker.dialectScratch)
     if lanes.isWaiting { return .waiting }

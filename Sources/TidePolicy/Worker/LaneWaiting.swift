@@ -69,6 +69,12 @@ final class LaneWaiting {
     }
   }
 
+  /// The same for text that is only counted.
+  func count(byteCount: Int) -> LaneStep {
+    var nothing = ByteQueue()
+    return answer(into: &nothing) { Answer(step: processor.countPassing(byteCount: byteCount)) }
+  }
+
   /// The same for `on_response_end`.
   func answerEnd() -> LaneStep {
     var nothing = ByteQueue()

@@ -9,8 +9,14 @@ extension PolicyLaneProcessor {
     countsText(of: lane) ? allowance?.admit(text) ?? text.count : text.count
   }
 
-  /// Whether budgets count a lane as it passes. The usage tells what tool calls cost, whether or not a policy sees their arguments.
+  /// Whether budgets count a lane as it passes. Arguments that policies see count as they leave, like those that nobody sees.
   func countsText(of lane: LaneID) -> Bool { lane.channel != .toolArgs }
+
+  /// Counts text that no lane carries.
+  func countPassing(byteCount: Int) -> LaneStep {
+    answerBegins()
+    return allowance?.admit(byteCount: byteCount) ?? true ? .proceed : budgetIsEmpty()
+  }
 
   /// Ends the answer because a budget of tokens is empty.
   func budgetIsEmpty() -> LaneStep {

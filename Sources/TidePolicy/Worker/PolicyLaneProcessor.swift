@@ -70,6 +70,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   override public var channels: ChannelSet { wantedChannels.subtracting(.toolArgs).union(run.ownChannels) }
   /// Whether any policy sees the arguments of tool calls.
   public var seesToolArguments: Bool { wantedChannels.contains(.toolArgs) }
+  override public var countedChannels: ChannelSet { run.countedChannels }
   override public var cut: LaneCut { decidedCut }
 
   // MARK: Events
@@ -95,6 +96,11 @@ public final class PolicyLaneProcessor: LaneProcessor {
     guard isOver, step == .proceed else { return step }
     lanes[index].hasEnded = true
     return budgetIsEmpty()
+  }
+
+  override public func laneCount(_ channel: Channel, byteCount: Int) -> LaneStep {
+    if awaitsTokens { return .fail }
+    return waiting?.count(byteCount: byteCount) ?? countPassing(byteCount: byteCount)
   }
 
   override public func laneRelease(_ lane: LaneID, at time: MonotonicTime, into out: inout ByteQueue) -> LaneStep {
@@ -218,14 +224,17 @@ public final class PolicyLaneProcessor: LaneProcessor {
       lastLane = known
       return known
     }
-    // Filters are in or out of action by now.
-    if !hasBegun {
-      hasBegun = true
-      limits = machines.map { run.answerLimits($0) }
-      if allowance == nil { allowance = run.answerAllowance() }
-    }
+    answerBegins()
     lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
     lastLane = lanes.count - 1
     return lastLane
+  }
+
+  /// The first text has come: filters are in or out of action by now, and all reservations are made.
+  func answerBegins() {
+    guard !hasBegun else { return }
+    hasBegun = true
+    limits = machines.map { run.answerLimits($0) }
+    if allowance == nil { allowance = run.answerAllowance() }
   }
 }

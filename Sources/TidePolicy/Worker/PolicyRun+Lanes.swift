@@ -28,7 +28,7 @@ extension PolicyRun {
   }
 
   /// The channels whose text the gateway itself must see: what budgets count, and what is kept. Signed thinking would have to wait for its
-  /// signature: its usage counts it.
+  /// signature: it is counted as it passes.
   var ownChannels: ChannelSet {
     var channels: ChannelSet = keepsText ? [.text] : []
     if countsAnswer {
@@ -36,6 +36,9 @@ extension PolicyRun {
     }
     return channels
   }
+
+  /// The channels whose text budgets count as it passes, unless a policy has it on a lane.
+  var countedChannels: ChannelSet { countsAnswer ? [.reasoning, .refusal, .toolArgs] : [] }
 
   /// Whether budgets that gateways share are debited as the answer's tokens pass, so that it may have to wait for them.
   var drawsAnswer: Bool { countsAnswer && context.reservations.contains { $0.shared != nil } }
