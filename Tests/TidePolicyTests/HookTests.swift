@@ -251,7 +251,7 @@ import TideDialects
     run.fixBindings()
     run.context.usage = TokenUsage(prompt: 2, completion: 3)
     run.context.response = .init(status: 200)
-    run.runLog()
+    run.log()
     #expect(fixture.services.log.map(\.message).filter { $0.count < 6 } == ["b", "a5200"])
   }
 

@@ -258,7 +258,7 @@ import TideCore
     aborted.end()
     let fourth = fixture.run()
     #expect(fourth.runRequest() == .proceed)
-    third.runLog()
+    third.log()
     #expect(fixture.run().runRequest() == .proceed, "the last byte has left")
     fourth.end()
     third.end()

@@ -5,9 +5,14 @@ import TideLua
 extension PolicyWorker {
   /// Lets hooks wait. On the worker's thread, before its first exchange.
   ///
-  /// - Parameter limits: where gateways share their limits; nil keeps them in the process.
-  public func attach(timers: PolicyTimers, fetcher: PolicyFetcher, limits: LimitStore? = nil) {
+  /// - Parameters:
+  ///   - limits: where gateways share their limits; nil keeps them in the process.
+  ///   - logs: the worker's queue for `on_log`; nil is one of its own.
+  public func attach(
+    timers: PolicyTimers, fetcher: PolicyFetcher, limits: LimitStore? = nil, logs: PolicyLogQueue? = nil
+  ) {
     self.limits = limits
+    if let logs { self.logs = logs }
     for machine in machines {
       machine.means = WaitingMeans(timers: timers, fetcher: fetcher)
       machine.host.limits = limits

@@ -92,7 +92,8 @@ extension PolicyRun {
         _ = finish(wait, outcome)
         logWaits.removeAll { $0 === wait }
         worker.logWaitCount -= 1
-        if logWaits.isEmpty, hasEnded { release() }
+        if hasEnded, !isLogging { release() }
+        worker.logs.waitEnded()
       }
     } else {
       self.wait = wait

@@ -4,21 +4,42 @@ import TideLua
 
 /// Phases after the last byte.
 extension PolicyRun {
-  /// Runs `on_log`. What it returns and how it fails changes nothing. One that waits goes on by itself; too many that do, and
-  /// further ones are dropped.
+  /// Leaves `on_log` to the worker's queue. What it returns and how it fails changes nothing. One that waits goes on by itself. Where too
+  /// many are queued or wait, further ones are dropped.
   public func runLog() {
     abandon()
     releasePlaces()
     let list = isFixed ? active : candidates.filter { context.matches(worker.machines[$0].binding.when) }
     for index in list.reversed() where worker.machines[index].binding.hooks.contains(.onLog) {
-      let machine = worker.machines[index]
-      guard worker.logWaitCount < PolicyWorker.logWaitsMax else {
-        machine.metrics[Int(HookName.onLog.rawValue)].dropped &+= 1
-        continue
-      }
-      _ = call(machine, .onLog)
+      let byteCount = queuedLogCount == 0 ? context.requestSize : 0
+      // Counted first: who is told of the queue's first call may look.
+      queuedLogCount += 1
+      worker.queuedLogCount += 1
+      if worker.logs.add(self, binding: index, byteCount: byteCount) { continue }
+      dequeue()
+      worker.machines[index].metrics[Int(HookName.onLog.rawValue)].dropped &+= 1
     }
   }
+
+  private func dequeue() {
+    queuedLogCount -= 1
+    worker.queuedLogCount -= 1
+  }
+
+  /// The queue has come to this exchange's call.
+  func makeLog(_ index: Int) {
+    let machine = worker.machines[index]
+    if worker.logWaitCount < PolicyWorker.logWaitsMax {
+      _ = call(machine, .onLog)
+    } else {
+      machine.metrics[Int(HookName.onLog.rawValue)].dropped &+= 1
+    }
+    dequeue()
+    if hasEnded, !isLogging { release() }
+  }
+
+  /// Whether calls of `on_log` are queued or wait.
+  var isLogging: Bool { queuedLogCount > 0 || !logWaits.isEmpty }
 
   /// Ends the hook that waits, if one does: nobody wants its decision any more.
   public func abandon() {
@@ -27,7 +48,7 @@ extension PolicyRun {
     wait = nil
   }
 
-  /// Gives everything back, once the calls of `on_log` that still wait have ended. Later calls do nothing; `ctx` kept by a script is
+  /// Gives everything back, once the calls of `on_log` that are queued or wait have ended. Later calls do nothing; `ctx` kept by a script is
   /// stale from then on.
   public func end() {
     guard !hasEnded else { return }
@@ -36,7 +57,7 @@ extension PolicyRun {
     releasePlaces()
     processor?.end()
     processor = nil
-    if logWaits.isEmpty { release() }
+    if !isLogging { release() }
   }
 
   func release() {

@@ -27,7 +27,8 @@ public final class PolicyRun {
   /// The phase that runs: its hook, its bindings, and which of them comes next.
   var chain = Chain(hook: .onLoad, bindings: [], extra: nil)
   var wait: HookWait?
-  /// Calls of `on_log` that go on after the exchange.
+  /// Calls of `on_log` that the worker is yet to make, and those that wait.
+  var queuedLogCount = 0
   var logWaits: [HookWait] = []
 
   struct Chain {
