@@ -27,7 +27,7 @@ extension HostFunction {
     case .cut:
       usage(
         "options?: {reason?: string, text?: string}", "tide.Verdict",
-        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: on its lane, policies bound before see it."
+        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: policies bound before see it as text."
       )
     case .identity:
       usage(

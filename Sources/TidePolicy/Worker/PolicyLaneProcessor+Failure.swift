@@ -38,13 +38,6 @@ extension PolicyLaneProcessor {
     hasCut = true
   }
 
-  /// The text of a cut on its way: the stages that follow see it like any other. Where the lane is no text, the dialect adds it at the end.
-  func takeLastWords(_ lane: Int, into out: inout ByteQueue) {
-    guard lanes[lane].id.channel == .text, !decidedCut.text.isEmpty else { return }
-    out.append(decidedCut.text)
-    decidedCut.text = ""
-  }
-
   /// - Parameter wait: how it waited, if it did.
   func failed(_ stage: LaneStage, _ hook: HookName, _ failure: LuaFailure, _ wait: HookWait? = nil) -> LaneStep {
     stage.machine.failed(

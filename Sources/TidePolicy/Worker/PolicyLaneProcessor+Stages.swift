@@ -15,15 +15,15 @@ extension PolicyLaneProcessor {
     }
     let stage = stages[place]
     guard place + 1 < stages.count else {
-      let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
-      if step == .cut { takeLastWords(lane, into: &out) }
+      var step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
+      if step == .cut { step = takeLastWords(lane, after: place, into: &out) }
       if step != .proceed { lanes[lane].hasEnded = true }
       return step
     }
     let buffer = worker.scratch.buffers[place]
     buffer.queue.pointee.removeAll()
-    let step = process(stage, lane, text, isEnd: isEnd, due: due, into: &buffer.queue.pointee)
-    if step == .cut { takeLastWords(lane, into: &buffer.queue.pointee) }
+    var step = process(stage, lane, text, isEnd: isEnd, due: due, into: &buffer.queue.pointee)
+    if step == .cut { step = takeLastWords(lane, after: place, into: &buffer.queue.pointee) }
     // After a cut the stages that follow release what they hold: it came before.
     let isLast = isEnd || step != .proceed
     guard isLast || due != nil || !buffer.queue.pointee.isEmpty else { return .proceed }

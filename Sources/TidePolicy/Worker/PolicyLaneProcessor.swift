@@ -9,7 +9,7 @@ import TideLua
 public final class PolicyLaneProcessor: LaneProcessor {
   let run: PolicyRun
   let worker: PolicyWorker
-  private let machines: [BindingMachine]
+  let machines: [BindingMachine]
   private let wantedChannels: ChannelSet
   /// Whether any text may be held for a time: the others hold for the end of a unit or of the lane.
   public let hasFilters: Bool
@@ -224,10 +224,14 @@ public final class PolicyLaneProcessor: LaneProcessor {
       lastLane = known
       return known
     }
+    lastLane = openLane(id)
+    return lastLane
+  }
+
+  func openLane(_ id: LaneID) -> Int {
     answerBegins()
     lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
-    lastLane = lanes.count - 1
-    return lastLane
+    return lanes.count - 1
   }
 
   /// The first text has come: filters are in or out of action by now, and all reservations are made.

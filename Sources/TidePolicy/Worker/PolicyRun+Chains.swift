@@ -58,6 +58,9 @@ extension PolicyRun {
     }
   }
 
+  /// The binding whose result the phase has come to last.
+  var decidingBinding: Int { chain.bindings[max(0, chain.next - 1)] }
+
   func note(_ verdict: PolicyDecision.Verdict, by machine: BindingMachine) {
     context.decision = PolicyDecision(binding: machine.binding.name, verdict: verdict)
   }
