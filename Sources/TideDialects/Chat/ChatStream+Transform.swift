@@ -21,7 +21,7 @@ extension ChatStream {
       releaseFinish(into: &out)
       if progress.isOver || options.stripUsage { return }
     }
-    if template == nil, !scratch.event.choices.isEmpty, lanes != nil {
+    if template == nil, !scratch.event.choices.isEmpty, lanes != nil || options.mayBeCut {
       template = ChatTemplate(event.data, renameModel: options.renameModel)
     }
     let outcome = runChoices(event.data, into: &out)
