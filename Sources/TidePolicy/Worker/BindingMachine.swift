@@ -24,6 +24,8 @@ final class BindingMachine {
   var breaker = PolicyBreaker()
   /// When a failure for want of a store was last logged.
   private var outageLogged: MonotonicTime?
+  /// When targets that the gateway does not have were last logged.
+  var targetsLogged: MonotonicTime?
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
   /// The budgets of `on_token` and `on_segment` for each KiB of text, looked up once.

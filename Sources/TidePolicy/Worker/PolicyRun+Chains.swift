@@ -41,7 +41,9 @@ extension PolicyRun {
       return .identity(identity)
     case .verdict(.deny(let denial)): return .deny(denial)
     case .verdict(.respond(let answer)): return .respond(answer)
-    case .verdict(.retry(let plan)): return .retry(plan)
+    case .verdict(.retry(let plan)):
+      if plan.targets != nil { chooser = (machine.binding.index, chain.hook) }
+      return .retry(plan)
     case .verdict(.cut(let cut)): return .cut(cut)
     case .verdict(.tool(let edit)):
       if let message = edit.denial { return .tool(.deny(message: message)) }

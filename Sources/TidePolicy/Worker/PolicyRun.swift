@@ -16,6 +16,8 @@ public final class PolicyRun {
   /// Those whose `when` matches; fixed once the model is known.
   var active: [Int] = []
   var isFixed = false
+  /// The binding whose targets count, and the hook that chose them; nil while no policy has.
+  var chooser: (binding: Int, hook: HookName)?
   var isAnonymous = false
   var slots: [Slot?] = []
   /// Not owned, because the processor keeps the run: whoever decodes the answer may let go of it last. The processor takes it back
@@ -101,6 +103,11 @@ public final class PolicyRun {
     }
   }
 
+  /// Whether any active binding must see the text of answers, so that one that is not parsed must not pass unless the route says so.
+  public var seesAnswerText: Bool {
+    active.contains { !worker.machines[$0].binding.hooks.isDisjoint(with: .lanes) }
+  }
+
   /// Whether an active policy may ask for the prompt.
   public var mayReadPrompt: Bool {
     active.contains { !worker.machines[$0].binding.hooks.isDisjoint(with: .prompts) }
@@ -117,6 +124,28 @@ public final class PolicyRun {
     return active.contains { worker.machines[$0].binding.hooks.contains(.onRoute) }
   }
 
+  /// Says in the log that targets are not the gateway's, which the policy that chose last has chosen.
+  ///
+  /// - Parameters:
+  ///   - unknown: what they are.
+  ///   - isAll: nothing else was chosen, so that the request fails. Otherwise a line a second is enough.
+  public func warn(ofTargets unknown: [String], isAll: Bool) {
+    guard let (index, hook) = chooser else { return }
+    let machine = worker.machines[index]
+    if !isAll {
+      if let last = machine.targetsLogged, now.milliseconds(since: last) < 1_000 { return }
+      machine.targetsLogged = now
+    }
+    let name = machine.binding.name
+    let list = unknown.joined(separator: ", ")
+    worker.blueprint.services.log(
+      PolicyLogEntry(
+        level: .warning, binding: name, hook: hook.name, exchangeID: context.id,
+        message: isAll
+          ? "policy \(name): \(hook.name) chose only what this gateway does not have: \(list)"
+          : "policy \(name): \(hook.name) chose what this gateway does not have, which is left out: \(list)"))
+  }
+
   /// - Parameter targets: what the configuration gives for the model, in its order.
   public func runRoute(_ targets: [RouteTarget]) -> RouteOutcome {
     fixBindings()
@@ -129,6 +158,7 @@ public final class PolicyRun {
       case .value(let value):
         do throws(HostError) {
           current = try RouteTargets.read(value, known: targets)
+          chooser = (index, .onRoute)
           machine.succeeded(.onRoute)
         } catch {
           let failure = LuaFailure(kind: .error, message: error.message, file: machine.binding.source.path)

@@ -47,6 +47,44 @@ import Testing
       """#)
   }
 
+  /// A whole answer ends before a call whose policy failed, as a stream does.
+  @Test(arguments: ["openai", "openai-responses", "anthropic"])
+  func aFailedJudgeThatSaysCutEndsTheAnswerBeforeTheCall(_ dialect: String) throws {
+    try passes(
+      #"""
+      return { failure = { on_tool_call = "cut" },
+        on_tool_call = function(ctx, cfg, call) if call.args.no then error("down") end end }
+      """#,
+      #"""
+      for _, stream in ipairs { true, false } do
+        local r = t.gateway { { use = "p" } }:chat { dialect = "\#(dialect)", stream = stream,
+          upstream = { text = "Well. ", tool_calls = { call { x = "yes" }, call { no = true }, call { x = "behind" } } } }
+        t.eq(r.status, 200)
+        t.eq(r.text, "Well. ")
+        t.eq(#r.tool_calls, 1)
+        t.eq(r.tool_calls[1].args.x, "yes")
+        t.eq(r.outcome, "cut")
+        t.eq(r.error, nil)
+        -- With two choices the second ends where the first one does.
+        t.invariant(r, { except = { "choices", "reads", "leaves", "breaks", "lines" } })
+      end
+      """#)
+  }
+
+  /// Where no policy has asked for the text, the stream knows its choices and its model all the same.
+  @Test func aStreamThatAJudgeEndsEndsWhole() throws {
+    try passes(
+      #"return { failure = { on_tool_call = "cut" }, on_tool_call = function() error("down") end }"#,
+      #"""
+      local r = t.gateway { { use = "p" } }:chat { n = 2, upstream = { text = "Well. ", tool_calls = { call {} } } }
+      t.eq(r.texts, { "Well. ", "Well. " })
+      for index = 0, 1 do
+        t.ok(r.body:find('{"index":' .. index .. ',"delta":{},"finish_reason":"content_filter"}', 1, true), r.body)
+      end
+      t.ok(not r.body:find('"model":""', 1, true), r.body)
+      """#)
+  }
+
   @Test func aBlockEndsTheAnswerBeforeTheCall() throws {
     try passes(
       #"""
