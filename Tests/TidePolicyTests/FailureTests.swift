@@ -226,7 +226,7 @@ import TideDialects
       _ = run.runRequest()
       var driver = LaneDriver(try #require(run.lanes))
       #expect(driver.answer(["a b", " a"]) == "a c a")
-      run.runLog()
+      run.log()
       run.end()
     }
     for _ in 0..<500 { try exchange() }

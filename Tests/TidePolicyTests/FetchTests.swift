@@ -108,6 +108,7 @@ struct FetchTests {
     "tide.http { url = cfg.url, headers = { ['a\\r\\nb'] = 'c' } }",
     "tide.http { url = cfg.url, headers = { a = 'b\\r\\nc' } }", "tide.http { url = cfg.url, auth = 'a b' }",
     "tide.http { url = cfg.url, timeout = '2h' }", "tide.http { url = cfg.url, max_body = '1GiB' }",
+    "tide.http { cluster = 'a', path = 1 }", "tide.http { cluster = {} }", "tide.http { url = {} }",
     "tide.http { cluster = 'a', path = 'x' }", "tide.http { cluster = 'a', url = cfg.url }",
     "tide.all {}", "tide.all { 1 }", "tide.once('a', '1s')", "tide.once('a', '2d', function() end)", "tide.sleep()",
   ])

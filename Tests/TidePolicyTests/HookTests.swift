@@ -118,7 +118,7 @@ import TideDialects
   @Test(arguments: [
     ("on_auth", "tide.cut{}", false), ("on_auth", "tide.deny(403)", true), ("on_auth", "tide.respond{text='x'}", true),
     ("on_auth", "tide.identity{key_id='k'}", true),
-    ("on_request", "tide.identity{}", false), ("on_request", "tide.deny(403)", true),
+    ("on_request", "tide.identity{ user = 'u' }", false), ("on_request", "tide.deny(403)", true),
     ("on_request", "tide.cut{}", false),
     ("on_request", "tide.respond{text='x'}", true), ("on_request", "false", false), ("on_request", "true", false),
     ("on_request", "'text'", false), ("on_request", "{}", false), ("on_request", "nil, false", true),
@@ -134,7 +134,7 @@ import TideDialects
   @Test(arguments: [
     ("on_token", "tide.cut{}", true), ("on_token", "tide.deny(403)", false), ("on_token", "false", false),
     ("on_token", "nil", true), ("on_token", "'x'", true), ("on_token", "7", false),
-    ("on_token", "tide.identity{}", false),
+    ("on_token", "tide.identity{ user = 'u' }", false),
     ("on_lane", "{}", true), ("on_lane", "nil", true), ("on_lane", "'x'", false), ("on_lane", "tide.cut{}", false),
     ("on_lane_end", "'x'", true), ("on_lane_end", "nil", true), ("on_lane_end", "tide.cut{}", false),
     ("on_lane_end", "false", false),
@@ -165,6 +165,9 @@ import TideDialects
     ("tide.respond{ text = 'a', usage = { inptu = 7 } }", "did you mean input?"),
     ("tide.respond{ tool_calls = { { name = 'f', args = { a = 1 } } } }", ""),
     ("tide.cut{ reason = 'because' }", "the reason must be"), ("tide.identity{ kye_id = 'k' }", "did you mean key_id?"),
+    ("tide.identity{}", "say who it is: key_id, tenant, user or claims"), ("tide.identity()", "say who it is"),
+    ("tide.identity{ claims = 'x' }", "claims must be a table"), ("tide.identity{ claims = {} }", ""),
+    ("tide.identity{ tenant = true }", "tenant must be a string"),
   ])
   func verdictsAreValidated(_ code: String, _ message: String) throws {
     let found = try told(
@@ -251,7 +254,7 @@ import TideDialects
     run.fixBindings()
     run.context.usage = TokenUsage(prompt: 2, completion: 3)
     run.context.response = .init(status: 200)
-    run.runLog()
+    run.log()
     #expect(fixture.services.log.map(\.message).filter { $0.count < 6 } == ["b", "a5200"])
   }
 

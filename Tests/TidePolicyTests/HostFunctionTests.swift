@@ -41,6 +41,19 @@ import TideCore
     ("tide.shared.set('k', 1, { tll = 5 })", "tide.shared: unknown key tll; did you mean ttl?"),
     ("tide.shared.set('k', {})", "tide.shared: keeps strings, numbers and booleans"),
     ("tide.limit.take('k', -1, { rate = 1, per = 1 })", "tide.limit.take: the amount must be an integer from 0"),
+    ("tide.limit.take('k', 1, { rate = 1, per = 1, burst = '5' })", "burst must be a whole number above 0, not 5"),
+    ("tide.limit.take('k', 1, { rate = 1, per = 1, burst = 1.5 })", "burst must be a whole number above 0, not 1.5"),
+    ("tide.limit.take('k', 1, { rate = 1, per = 1, burst = true })", "burst must be a whole number above 0, not true"),
+    ("tide.limit.take('k', 1, { rate = 1, per = 1, burst = 0 })", "rate, per and burst must be positive"),
+    ("tide.limit.take('k', 1, { rate = '1', per = 1 })", "needs { rate = a whole number, per = a duration }"),
+    ("tide.limit.take('k', 1, { rate = 1, per = {} })", "per must be milliseconds or a duration"),
+    ("tide.limit.take('k', 1, { rate = 1, per = 1, bust = 5 })", "unknown key bust; did you mean burst?"),
+    ("tide.limit.take('k', 1, 'fast')", "tide.limit.take: expected a table, got a string"),
+    ("tide.limit.take('k', '1', { rate = 1, per = 1 })", "the amount must be an integer from 0"),
+    ("tide.limit.concurrent('k', '1')", "the maximum must be a whole number from 0"),
+    ("tide.shared.set('k', 1, { ttl = {} })", "ttl must be milliseconds or a duration"),
+    ("tide.shared.set('k', 1, '10s')", "tide.shared: expected a table, got a string"),
+    ("tide.shared.incr('k', '1')", "the amount must be an integer"),
     ("tide.limit.concurrent('k')", "tide.limit.concurrent: the maximum must be a whole number from 0"),
     ("tide.limit.concurrent({}, 1)", "tide.limit.concurrent: the key must be a string"),
   ])
@@ -258,7 +271,7 @@ import TideCore
     aborted.end()
     let fourth = fixture.run()
     #expect(fourth.runRequest() == .proceed)
-    third.runLog()
+    third.log()
     #expect(fixture.run().runRequest() == .proceed, "the last byte has left")
     fourth.end()
     third.end()

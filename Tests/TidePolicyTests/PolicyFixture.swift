@@ -159,6 +159,14 @@ final class PolicyFixture {
   }
 }
 
+extension PolicyRun {
+  /// The exchange is over, and its worker has come to `on_log`.
+  func log() {
+    runLog()
+    worker.logs.runAll()
+  }
+}
+
 /// Drives a processor as the dialect does.
 struct LaneDriver {
   let processor: PolicyLaneProcessor

@@ -1,6 +1,7 @@
 import Testing
 import TideCore
 import TideDialects
+import TideLua
 
 @testable import TidePolicy
 
@@ -109,7 +110,7 @@ struct SharedLimitTests {
       let run = fixture.policies.run()
       #expect(run.runRequest() == .waiting)
       let operation = try #require(limits.asked.first?.operation)
-      run.runLog()
+      run.log()
       run.end()
       #expect(limits.delivered.isEmpty, "the store has not said yet that it was granted")
       limits.answer(reply)
@@ -192,6 +193,30 @@ struct SharedLimitTests {
     #expect(try delivered { $0.context.response = ExchangeContext.Response(status: 200) } == [], "nobody has counted")
   }
 
+  /// A machine that is broken is replaced, whatever the store was meanwhile: what follows would run in its ruins.
+  @Test func anOutageDoesNotHideABrokenMachine() throws {
+    let fixture = try fixture("if ctx.model == 'loops' then while true do end end")
+    let machine = fixture.policies.worker.machines[0]
+    let source = Array("return function() while true do end end".utf8)
+    guard
+      case .function(let loop) = try machine.machine.load(
+        source: source, chunkName: "loop", environment: try machine.machine.makeEnvironment(id: 9)
+      ).get()
+    else {
+      Issue.record("no function")
+      return
+    }
+    _ = machine.machine.call(loop, arguments: [], budgetNs: 2_000_000)
+    #expect(machine.machine.isPoisoned)
+    let epoch = machine.epoch
+    let failure = LuaFailure(kind: .error, message: "no store")
+    machine.failed(.onRequest, failure, exchangeID: "e", isOutage: true)
+    #expect(machine.epoch == epoch + 1 && !machine.machine.isPoisoned)
+    #expect(fixture.metrics["on_request"]?.aborts == 1)
+    for _ in 1..<PolicyBreaker.errorsMax { machine.failed(.onRequest, failure, exchangeID: "e") }
+    #expect(!machine.breaker.isClosed, "and it counts")
+  }
+
   // MARK: Answers
 
   /// An exchange whose request has set 16 tokens aside, and its answer's lanes.
@@ -257,6 +282,65 @@ struct SharedLimitTests {
     run.end()
   }
 
+  /// Lanes whose hook waits and whose text a shared budget counts.
+  private func answeringToAJudge() throws -> (WaitingFixture, PolicyRun, PolicyLaneProcessor) {
+    let fixture = try WaitingFixture(
+      [
+        (
+          "p",
+          """
+          return { on_request = function(ctx) \(Self.tokens) end, segment = { unit = "sentence", wait = true },
+            on_segment = function(s, text) tide.sleep("1s") end }
+          """
+        )
+      ], limits: limits)
+    let run = fixture.policies.run()
+    #expect(fixture.decide(run, { $0.runRequest() }, later: { limits.grant(16, slot: 5) }) == .proceed)
+    let lanes = try #require(run.lanes)
+    lanes.requestIsDecided(expectsAnswer: true)
+    limits.grant(128)
+    return (fixture, run, lanes)
+  }
+
+  /// An event that a hook has kept waiting is handled twice, and has set its tokens aside the first time.
+  @Test func anEventThatAHookKeepsWaitingSetsItsTokensAsideOnce() throws {
+    let (fixture, run, lanes) = try answeringToAJudge()
+    let text = String(repeating: "word", count: 120) + ". Next"
+    #expect(event(lanes, text) == ("", .fail))
+    #expect(lanes.isWaiting && limits.asked.isEmpty, "the tokens are here: it is the hook that waits")
+    var isReady = false
+    lanes.onReady = { isReady = true }
+    fixture.timers.advance(ms: 1_000)
+    #expect(isReady)
+    #expect(event(lanes, text) == (String(repeating: "word", count: 120) + ". ", .proceed))
+    #expect(!lanes.isWaiting)
+    #expect(limits.asked.count == 1 && wanted() == AnswerAllowance.sharedStep, "drawn ahead once it has passed")
+    #expect(run.context.reservations.first?.taken == 144)
+    run.end()
+  }
+
+  /// The last words of a cut go past the lanes: nothing counts them, and they wait for no tokens, however long they are.
+  @Test func theWordsOfACutWaitForNoTokens() throws {
+    let words = String(repeating: "word", count: 1_000)
+    let (fixture, run, lanes) = try answeringToAJudge()
+    let stream = AnswerStream(.openAI, options: ChatStreamOptions(processor: lanes))
+    var out = ByteQueue()
+    var text = #"data: {"id":"c","model":"m","created":1,"choices":[{"index":0,"delta":{"content":"Held"}}]}"# + "\n\n"
+    #expect(text.withUTF8 { stream.receive(UnsafeRawBufferPointer($0), into: &out) } == .streaming)
+    let asked = limits.asked.count
+    // What the lane holds is judged first; the hook is all that is waited for.
+    #expect(stream.cut(LaneCut(text: words), into: &out) == .waiting)
+    var isReady = false
+    lanes.onReady = { isReady = true }
+    fixture.timers.advance(ms: 1_000)
+    #expect(isReady)
+    #expect(stream.resume(into: &out) == .cut)
+    #expect(limits.asked.count == asked)
+    let sent = String(decoding: out.readableBytes, as: UTF8.self)
+    #expect(sent.contains("Held") && sent.contains(words) && sent.hasSuffix("data: [DONE]\n\n"))
+    run.end()
+  }
+
   @Test func anAnswerEndsWhereTheSharedBudgetDoes() throws {
     let (_, run, lanes) = try answering()
     limits.grant(24)
@@ -293,7 +377,7 @@ struct SharedLimitTests {
     #expect(event(lanes, "wordword") == ("word", .cut))
     run.context.response = ExchangeContext.Response(status: 200)
     run.context.usage = TokenUsage(prompt: 3, completion: most)
-    run.runLog()
+    run.log()
     run.end()
     #expect(limits.delivered == [.charge(key, try hour, tokens: AnswerAllowance.overdraftTokens)])
   }
@@ -303,7 +387,7 @@ struct SharedLimitTests {
     #expect(limits.asked.count == 1)
     run.context.response = ExchangeContext.Response(status: 200)
     run.context.usage = TokenUsage(prompt: 3, completion: 16)
-    run.runLog()
+    run.log()
     run.end()
     #expect(limits.delivered.isEmpty)
     limits.grant(128, slot: 9)
@@ -316,7 +400,7 @@ struct SharedLimitTests {
     #expect(event(lanes, String(repeating: "word", count: 300)) == ("", .fail))
     lanes.onReady = { Issue.record("told after its end") }
     lanes.abandon()
-    run.runLog()
+    run.log()
     run.end()
     limits.grant(128)
     #expect(limits.asked.isEmpty)

@@ -154,4 +154,23 @@ import TideCore
     breaker.succeeded()
     #expect(breaker.state == .closed)
   }
+
+  @Test func aHalfOpenBreakerLetsOneRunThrough() {
+    var breaker = PolicyBreaker()
+    for index in 0..<PolicyBreaker.errorsMax { _ = breaker.failed(now: now.advanced(byMs: index)) }
+    let later = now.advanced(byMs: PolicyBreaker.openMs + 10)
+    func mightRun() -> Bool { breaker.mightRun(now: later) }
+    func runs() -> Bool { breaker.allowsRun(now: later) }
+    #expect(mightRun())
+    #expect(runs())
+    #expect(!mightRun())
+    #expect(!runs())
+    breaker.trialWasGivenUp()
+    breaker.succeeded()
+    #expect(breaker.state == .halfOpen, "a result without a trial decides nothing")
+    #expect(runs())
+    #expect(!runs())
+    breaker.succeeded()
+    #expect(breaker.state == .closed)
+  }
 }

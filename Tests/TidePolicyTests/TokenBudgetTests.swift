@@ -159,7 +159,7 @@ struct TokenBudgetTests {
     // An answer of 30 tokens.
     second.context.response = ExchangeContext.Response(status: 200)
     second.context.usage = TokenUsage(prompt: 10, completion: 30)
-    second.runLog()
+    second.log()
     #expect(fixture.run().runRequest() != .proceed)
     // An answer that nobody has counted costs what was set aside.
     third.context.response = ExchangeContext.Response(status: 200)

@@ -85,7 +85,7 @@ struct WaitingTests {
     #expect(run.runRequest() == .waiting)
     run.onDecision = { _ in Issue.record("decided after its end") }
     #expect(fixture.fetcher.calls.count == 1)
-    run.runLog()
+    run.log()
     run.end()
     #expect(fixture.fetcher.cancelled == 1)
     #expect(fixture.timers.count == 0)
@@ -244,7 +244,7 @@ struct WaitingTests {
       """, config: Self.config)
     do {
       let run = fixture.policies.run()
-      run.runLog()
+      run.log()
       run.end()
     }
     #expect(fixture.fetcher.calls.count == 1)
@@ -253,11 +253,59 @@ struct WaitingTests {
     #expect(fixture.policies.worker.logWaitCount == 0)
   }
 
+  /// Nothing of a log runs inside its exchange's end, and what it may ask for is there until it has run.
+  @Test func theLogRunsOnceTheWorkerComesToIt() throws {
+    let fixture = try WaitingFixture(
+      "return { on_log = function(ctx) ctx:log('info', ctx.model .. ' ' .. #ctx.prompt.messages) end }")
+    let worker = fixture.policies.worker
+    var told = 0
+    worker.logs.onWork = { told += 1 }
+    weak var last: PolicyRun?
+    for model in ["one", "two"] {
+      let run = fixture.policies.run(model: model)
+      run.runLog()
+      run.end()
+      last = run
+    }
+    #expect(fixture.log.isEmpty && told == 1 && worker.isLogging && worker.logs.count == 2)
+    #expect(worker.logs.runNext())
+    #expect(fixture.log == ["one 1"])
+    worker.logs.runAll()
+    #expect(fixture.log == ["one 1", "two 1"])
+    #expect(!worker.isLogging && !worker.logs.runNext())
+    #expect(last == nil, "the exchanges are let go")
+  }
+
+  @Test func whatTheQueueHasNoRoomForIsDroppedAndCounted() throws {
+    let fixture = try WaitingFixture("return { on_log = function() tide.shared.incr('logs') end }")
+    let logs = fixture.policies.worker.logs
+    for _ in 0..<(PolicyLogQueue.callsMax + 3) {
+      let run = fixture.policies.run()
+      run.runLog()
+      run.end()
+    }
+    #expect(logs.count == PolicyLogQueue.callsMax)
+    #expect(fixture.metrics["on_log"]?.dropped == 3)
+    logs.runAll()
+    #expect(fixture.metrics["on_log"]?.count == UInt64(PolicyLogQueue.callsMax))
+    // Nor for too much of what they keep.
+    for _ in 0..<3 {
+      let run = fixture.policies.run()
+      run.context.requestSize = PolicyLogQueue.byteCountMax / 2
+      run.runLog()
+      run.end()
+    }
+    #expect(logs.count == 2)
+    #expect(fixture.metrics["on_log"]?.dropped == 4)
+    logs.runAll()
+    #expect(!fixture.policies.worker.isLogging)
+  }
+
   @Test func tooManyLogsAreDroppedAndCounted() throws {
     let fixture = try WaitingFixture("return { on_log = function() tide.sleep('1s') end }")
     for _ in 0..<(PolicyWorker.logWaitsMax + 3) {
       let run = fixture.policies.run()
-      run.runLog()
+      run.log()
       run.end()
     }
     #expect(fixture.metrics["on_log"]?.dropped == 3)
@@ -297,7 +345,7 @@ struct WaitingTests {
     let run = policies.run("hello")
     #expect(run.runRequest() == .proceed)
     #expect(fetcher.calls.isEmpty)
-    run.runLog()
+    run.log()
     run.end()
     let request = try #require(fetcher.calls.first?.request)
     #expect(request.target == .cluster("candidate", path: "/v1/chat/completions"))

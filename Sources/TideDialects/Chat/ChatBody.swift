@@ -38,6 +38,8 @@ public final class ChatBody {
     scratch.beginEdits()
     var lanes = options.processor.map { ChatLanes($0) }
     var cut: LaneCut?
+    // Last words that are yet to find their place.
+    var words = ""
     for choice in event.choices {
       var isEdited = false
       let wasCut = cut != nil
@@ -48,7 +50,13 @@ public final class ChatBody {
           continue
         }
         if cut != nil {
-          scratch.replace(text.string, with: UnsafeRawBufferPointer(start: nil, count: 0))
+          if text.key.channel == .text {
+            words.withUTF8 { scratch.replace(text.string, with: UnsafeRawBufferPointer($0)) }
+            deliveredTextBytes &+= words.utf8.count
+            words = ""
+          } else {
+            scratch.replace(text.string, with: UnsafeRawBufferPointer(start: nil, count: 0))
+          }
           isEdited = true
           continue
         }
@@ -63,24 +71,38 @@ public final class ChatBody {
         if result.step == .cut {
           let reason = options.processor?.cut ?? LaneCut()
           cut = reason
-          if text.key.channel == .text { scratch.emitted.append(reason.text) }
+          if text.key.channel == .text { scratch.emitted.append(reason.text) } else { words = reason.text }
         }
         deliveredTextBytes &+= scratch.emitted.byteCount
         guard !result.isUnchanged || result.step == .cut else { continue }
         scratch.replace(text.string, with: scratch.emitted.readableBytes)
         isEdited = true
       }
+      var keptCalls = 0
+      if cut == nil, choice.hasToolCalls, let lanes, lanes.countedChannels.contains(.toolArgs) {
+        var step = LaneStep.proceed
+        keptCalls = ChatCallArguments.each(UnsafeRawBufferPointer(rebasing: data[choice.toolCalls])) {
+          step = lanes.count(.toolArgs, $0, hasEscapes: $1)
+          return step == .proceed
+        }
+        if step == .fail { return .failed(.policy) }
+        if step == .cut { cut = options.processor?.cut ?? LaneCut() }
+      }
       if let cut {
         if choice.finishStart >= 0 {
           scratch.splice(choice.finishStart, choice.finishEnd, with: JSONText.quoted(cut.finishReason))
         }
         // What the choice calls was said behind its text.
-        if choice.hasToolCalls {
+        if choice.hasToolCalls, keptCalls > 0 {
+          let calls = JSONMembers.elements(data, choice.toolCalls) ?? []
+          scratch.removeElements(calls) { $0 >= keptCalls }
+        } else if choice.hasToolCalls {
           scratch.splice(choice.toolCalls.lowerBound, choice.toolCalls.upperBound, with: "null")
         }
-        if !wasCut, !cut.text.isEmpty, choice.nullContentStart >= 0 {
-          scratch.splice(choice.nullContentStart, choice.nullContentStart + 4, with: JSONText.quoted(cut.text))
+        if !wasCut, !words.isEmpty, choice.nullContentStart >= 0 {
+          scratch.splice(choice.nullContentStart, choice.nullContentStart + 4, with: JSONText.quoted(words))
         }
+        words = ""
         finishReasons.append(FinishReason(choice: choice.index, reason: cut.finishReason))
       } else if choice.isFinish {
         let reason = data[choice.finishStart + 1..<choice.finishEnd - 1]

@@ -78,8 +78,8 @@ extension ChatStream {
   }
 
   /// Ends the answer after the processor's `.cut` on a lane; what that lane holds is given up.
-  func finishCut(choice: Int32, lane: Int, into out: inout ByteQueue) {
-    lanes?.abandon(lane)
+  func finishCut(choice: Int32, lane: Int?, into out: inout ByteQueue) {
+    if let lane { lanes?.abandon(lane) }
     writeCut(options.processor?.cut ?? LaneCut(), choice: choice, into: &out)
   }
 

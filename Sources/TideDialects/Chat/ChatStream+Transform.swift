@@ -21,7 +21,7 @@ extension ChatStream {
       releaseFinish(into: &out)
       if progress.isOver || options.stripUsage { return }
     }
-    if template == nil, !scratch.event.choices.isEmpty, lanes != nil {
+    if template == nil, !scratch.event.choices.isEmpty, lanes != nil || options.mayBeCut {
       template = ChatTemplate(event.data, renameModel: options.renameModel)
     }
     let outcome = runChoices(event.data, into: &out)
@@ -47,7 +47,8 @@ extension ChatStream {
 
   private enum Outcome: Equatable {
     case proceed, failed
-    case cut(choice: Int32, lane: Int)
+    /// `lane` is nil where the text that was cut has none.
+    case cut(choice: Int32, lane: Int?)
   }
 
   /// Runs every choice; notes replacements in the event's texts and cuts in the splices.
@@ -62,7 +63,8 @@ extension ChatStream {
       }
       if choice.hasToolCalls { hasContent = true }
       let isNewRole = choice.hasRole && grammar.noteRole(choice.index)
-      var carriesNews = choice.hasOther || choice.isFinish || isNewRole
+      var hasOther = choice.hasOther
+      var carriesText = false
       var isEdited = false
       var isEmptied = true
       for text in choice.firstText..<choice.endText {
@@ -71,7 +73,7 @@ extension ChatStream {
         hasContent = true
         if item.key == .legacyText { isLegacy = true }
         guard lanes != nil, lanes!.channels.contains(item.key.channel) else {
-          carriesNews = true
+          carriesText = true
           deliveredTextBytes &+= item.string.end &- item.string.start
           continue
         }
@@ -95,6 +97,19 @@ extension ChatStream {
         }
         if result.step == .cut { outcome = .cut(choice: choice.index, lane: lane) }
       }
+      if choice.hasToolCalls {
+        if outcome == .proceed {
+          outcome = countCalls(slice(data, choice.toolCalls.lowerBound, choice.toolCalls.upperBound), of: choice.index)
+          if outcome == .failed { return .failed }
+        }
+        if outcome != .proceed {
+          // The answer was cut before these.
+          scratch.splice(choice.toolCalls.lowerBound, choice.toolCalls.upperBound, with: "null")
+          hasOther = choice.hasExtras
+          isEdited = true
+        }
+      }
+      var carriesNews = hasOther || carriesText || choice.isFinish || isNewRole
       if choice.isFinish {
         if outcome == .proceed {
           outcome = endLanes(of: choice.index, into: &out)
@@ -105,7 +120,7 @@ extension ChatStream {
         } else {
           // The finish that was to come gives way to the cut's.
           scratch.splice(choice.finishStart, choice.finishEnd, with: "null")
-          carriesNews = choice.hasOther || isNewRole
+          carriesNews = hasOther || carriesText || isNewRole
           isEdited = true
         }
       }
@@ -116,6 +131,17 @@ extension ChatStream {
     }
     if hasContent { contentEventCount &+= 1 }
     return outcome
+  }
+
+  /// Has the arguments of tool calls counted, which pass as they came.
+  private func countCalls(_ list: UnsafeRawBufferPointer, of choice: Int32) -> Outcome {
+    guard let lanes, lanes.countedChannels.contains(.toolArgs) else { return .proceed }
+    var step = LaneStep.proceed
+    _ = ChatCallArguments.each(list) { content, hasEscapes in
+      step = lanes.count(.toolArgs, content, hasEscapes: hasEscapes)
+      return step == .proceed
+    }
+    return step == .proceed ? .proceed : step == .cut ? .cut(choice: choice, lane: nil) : .failed
   }
 
   /// Ends a choice's lanes and sends what they release as events of their own.

@@ -205,7 +205,7 @@ public final class ChatStream {
     let data = event.data
     if event.isComment || data.isEmpty { return forward(event, into: &out) }
     if Self.isTerminator(data) { return endAnswer(terminator: event.raw, into: &out) }
-    if lanes == nil, options.renameModel == nil, grammar.finishedCount == 0 {
+    if lanes == nil, !options.mayBeCut, options.renameModel == nil, grammar.finishedCount == 0 {
       let glance = ChatGlance(data)
       if !glance.isNotable {
         if glance.hasContent {

@@ -10,8 +10,8 @@ public struct ChatStreamOptions {
   public var renameModel: String?
   /// Finish events wait for the usage or the terminal marker, then `LaneProcessor.answerEnd` is asked.
   public var holdFinishForUsage = false
-  /// The gateway may end the answer from outside (`cut`). A Responses stream remembers its texts then, without a processor too, since its
-  /// last event repeats them.
+  /// The gateway may end the answer from outside (`cut`). Without a processor too, a Responses stream remembers its texts then, since its
+  /// last event repeats them, and one of Chat Completions its choices.
   public var mayBeCut = false
   /// The request's `n`: how many finish reasons make an answer complete when the terminal marker is missing.
   public var choiceCount = 1

@@ -69,6 +69,14 @@ public struct OutputLimit: Sendable {
     return (fits, true)
   }
 
+  /// Counts text of so many bytes, a token for four, if it may pass whole.
+  public mutating func admit(byteCount: Int) -> Bool {
+    let weight = max(0, byteCount).saturatingMultiply(250)
+    guard weight <= left else { return false }
+    left -= weight
+    return true
+  }
+
   /// The last beginning of a character at or before `place`; `floor` when there is none above it.
   private static func characterStart(_ text: UnsafeRawBufferPointer, _ place: Int, above floor: Int) -> Int {
     var start = place

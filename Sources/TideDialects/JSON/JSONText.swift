@@ -68,6 +68,28 @@ public enum JSONText {
     return [UInt8](out.readableBytes)
   }
 
+  /// Bytes of the text of a JSON string's content: what `unescape` gives, of a string that is UTF-8.
+  static func textByteCount(_ content: UnsafeRawBufferPointer) -> Int {
+    guard let bytes = content.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return 0 }
+    var textCount = 0
+    var cursor = 0
+    while cursor < content.count {
+      let special = nextSpecial(bytes, from: cursor, to: content.count)
+      textCount &+= special &- cursor
+      guard special < content.count else { break }
+      guard bytes[special] == 0x5C, special &+ 1 < content.count, bytes[special &+ 1] == UInt8(ascii: "u") else {
+        textCount &+= 1
+        cursor = special &+ (bytes[special] == 0x5C ? 2 : 1)
+        continue
+      }
+      let code = special &+ 6 <= content.count ? hexQuad(bytes + special + 2) ?? 0xFFFD : 0xFFFD
+      // The halves of a pair are two escapes, and four bytes.
+      textCount &+= code < 0x80 ? 1 : code < 0x800 || (0xD800...0xDFFF).contains(code) ? 2 : 3
+      cursor = special &+ 6
+    }
+    return textCount
+  }
+
   /// Appends `text`, valid UTF-8, as the content of a JSON string: escapes only what JSON demands.
   public static func escape(_ text: UnsafeRawBufferPointer, into out: inout ByteQueue) {
     guard let base = text.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }

@@ -31,6 +31,9 @@ open class LaneProcessor {
   /// The lanes it wants; text of other channels passes unseen. Read once, when the stream is made.
   open var channels: ChannelSet { [.text] }
 
+  /// Channels whose text it only counts, where it does not want their lanes: that text passes as it came. Read once, when the stream is made.
+  open var countedChannels: ChannelSet { [] }
+
   /// The reason of the last `.cut`; read right after it was returned.
   open var cut: LaneCut { LaneCut() }
 
@@ -48,6 +51,12 @@ open class LaneProcessor {
 
   /// Called once for each lane that had text, before its choice's finish event: release what is held.
   open func laneEnd(_ lane: LaneID, into out: inout ByteQueue) -> LaneStep { .proceed }
+
+  /// Called for text of a counted channel before it passes.
+  ///
+  /// - Parameter byteCount: of the text, escapes resolved; never 0.
+  /// - Returns: `.cut` when the answer ends before it.
+  open func laneCount(_ channel: Channel, byteCount: Int) -> LaneStep { .proceed }
 
   /// When `laneRelease` must be called because text has waited for as long as it may; nil while none waits.
   open var releaseTime: MonotonicTime? { nil }

@@ -20,11 +20,14 @@ struct LaneSet<Key> {
 
   let processor: LaneProcessor
   let channels: ChannelSet
+  /// Those whose text is only counted.
+  let countedChannels: ChannelSet
   private(set) var lanes = ContiguousArray<Lane>()
 
   init(_ processor: LaneProcessor) {
     self.processor = processor
     channels = processor.channels
+    countedChannels = processor.countedChannels.subtracting(channels)
   }
 
   /// Opens the next lane of a channel: blocks are counted in each channel, in the order in which they appear.
@@ -72,6 +75,14 @@ struct LaneSet<Key> {
       isValid && emitted.count == text.count
       && (text.isEmpty || memcmp(emitted.baseAddress!, text.baseAddress!, text.count) == 0)
     return (step, isExact && isSame, text)
+  }
+
+  /// Has the processor count text that passes as it came.
+  ///
+  /// - Parameter content: of one JSON string, or JSON that is an argument itself.
+  func count(_ channel: Channel, _ content: UnsafeRawBufferPointer, hasEscapes: Bool = false) -> LaneStep {
+    guard countedChannels.contains(channel), !content.isEmpty else { return .proceed }
+    return processor.laneCount(channel, byteCount: hasEscapes ? JSONText.textByteCount(content) : content.count)
   }
 
   /// Ends a lane; what it releases stands in `scratch.emitted`.

@@ -77,6 +77,14 @@ public final class MessagesBody {
         continue
       }
       guard let key = block.key, lanes.channels.contains(key.channel) else {
+        switch count(block, data, lanes) {
+        case .proceed: break
+        case .cut:
+          ending = .cut
+          isDropped[place] = true
+          continue
+        case .fail: return .fail
+        }
         deliveredTextBytes &+= block.text.map { $0.end &- $0.start } ?? 0
         continue
       }
@@ -108,6 +116,15 @@ public final class MessagesBody {
     scratch.removeElements(content.blocks.map(\.range)) { isDropped[$0] }
     if !lastWords.isEmpty { add(lastWords, content, isDropped) }
     return ending ?? .proceed
+  }
+
+  /// Has a block counted that passes as it came.
+  private func count(
+    _ block: MessagesContent.Block, _ data: UnsafeRawBufferPointer, _ lanes: borrowing LaneSet<Void>
+  ) -> LaneStep {
+    guard let key = block.key, let range = block.input ?? block.text.map({ $0.start..<$0.end }) else { return .proceed }
+    let content = UnsafeRawBufferPointer(rebasing: data[range])
+    return lanes.count(key.channel, content, hasEscapes: block.text?.hasEscapes ?? false)
   }
 
   /// Puts what was emitted in the place of a text.

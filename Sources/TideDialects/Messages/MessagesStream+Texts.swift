@@ -19,6 +19,13 @@ extension MessagesStream {
     contentEventCount &+= 1
     let channel = content.textKey.channel
     guard lanes != nil, lanes!.channels.contains(channel) else {
+      let step = lanes?.count(channel, slice(event.data, text.start..<text.end), hasEscapes: text.hasEscapes)
+      if let step, step != .proceed {
+        // The event goes unsent, and so does a block that it begins.
+        if isBeginning, !blocks[place].isHeld { blockCount &-= 1 }
+        if isBeginning { blocks.remove(at: place) }
+        return step == .cut ? finishCut(into: &out) : fail(.policy)
+      }
       if channel != .toolArgs { deliveredTextBytes &+= text.end &- text.start }
       return send(event, of: place, into: &out)
     }

@@ -63,6 +63,11 @@ public final class ResponsesBody {
         let text = content.texts[number]
         let bytes = UnsafeRawBufferPointer(rebasing: data[text.string.start..<text.string.end])
         guard lanes.channels.contains(text.key.channel), !text.isEmpty else {
+          switch lanes.count(text.key.channel, bytes, hasEscapes: text.string.hasEscapes) {
+          case .proceed: break
+          case .cut: return cut(content, data, place: place, text: number, wholeText)
+          case .fail: return .fail
+          }
           if text.key == .outputText { wholeText += JSONText.unescape(bytes) }
           deliveredTextBytes &+= bytes.count
           continue

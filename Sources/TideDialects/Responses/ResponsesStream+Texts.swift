@@ -103,7 +103,13 @@ extension ResponsesStream {
       if step == .cut { lanes!.abandon(lane) }
       if isLast, step == .proceed, !endIsValid(part) { return failed(.policy) }
     } else {
-      output.append(bytes, to: part)
+      step = lanes?.count(channel, bytes, hasEscapes: text.hasEscapes) ?? .proceed
+      if step == .proceed {
+        output.append(bytes, to: part)
+      } else {
+        // The answer ends before it.
+        scratch.replace(text, with: UnsafeRawBufferPointer(start: nil, count: 0))
+      }
     }
     if channel != .toolArgs { deliveredTextBytes &+= output.parts[part].text.count &- before }
     return output.isOverLimit ? failed(.tooLarge) : step

@@ -100,8 +100,8 @@ extension Exchange {
   /// The model has fixed the route, and the client may use it.
   func routeIsFixed() {
     run.fixBindings()
-    if kind.answersText { lanes = run.lanes }
-    if kind != .chat, lanes != nil, routeConfiguration.unparsed == .deny {
+    if kind == .chat { lanes = run.lanes }
+    if kind != .chat, kind.answersText, run.seesAnswerText, routeConfiguration.unparsed == .deny {
       return fail(
         LocalFailure(
           404, "not_supported",

@@ -52,6 +52,7 @@ extension Exchange {
   func streamOptions() -> ChatStreamOptions {
     var options = ChatStreamOptions(
       processor: lanes, stripUsage: !clientWantsUsage, includeUsageRequested: clientWantsUsage)
+    options.mayBeCut = judgesTools
     options.choiceCount = context.chat?.n ?? 1
     options.promptTokensEstimate = context.chat?.tokensEstimate ?? 0
     options.scratch = worker.dialectScratch

@@ -33,25 +33,40 @@ extension Exchange {
     switch run.runRoute(offered) {
     case .targets(let chosen):
       targets = resolve(chosen)
-      return true
+      guard targets.isEmpty, !chosen.isEmpty else { return true }
+      fail(.noSuchTarget)
     case .deny(let denial): finish(with: .deny(denial))
     case .respond(let answer): finish(with: .respond(answer))
     }
     return false
   }
 
-  /// What policies chose, as targets of this generation.
+  /// What policies chose, as targets of this generation. What it does not have is left out, and the log says so.
   func resolve(_ chosen: [RouteTarget]) -> [ModelTable.Target] {
-    chosen.flatMap { choice -> [ModelTable.Target] in
-      guard !choice.cluster.isEmpty else {
-        return generation.generation.models.targets(for: choice.model)
-          .map { ModelTable.Target(cluster: $0.cluster, model: $0.model ?? choice.model) }
+    var resolved: [ModelTable.Target] = []
+    var unknown: [String] = []
+    for choice in chosen {
+      if choice.cluster.isEmpty {
+        let targets = generation.generation.models.targets(for: choice.model)
+        if targets.isEmpty {
+          let names = generation.generation.models.entries.map(\.id.pattern)
+          unknown.append("the model \(choice.model.prefix(128))" + Self.hint(choice.model, names))
+        }
+        resolved += targets.map { ModelTable.Target(cluster: $0.cluster, model: $0.model ?? choice.model) }
+      } else if generation.generation.clusters[choice.cluster] == nil {
+        let names = generation.generation.clusters.keys.sorted()
+        unknown.append("the cluster \(choice.cluster.prefix(128))" + Self.hint(choice.cluster, names))
+      } else {
+        resolved.append(
+          ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? nil : choice.model))
       }
-      guard generation.generation.clusters[choice.cluster] != nil else { return [] }
-      return [
-        ModelTable.Target(cluster: choice.cluster, model: choice.model.isEmpty ? nil : choice.model)
-      ]
     }
+    if !unknown.isEmpty { run.warn(ofTargets: unknown, isAll: resolved.isEmpty) }
+    return resolved
+  }
+
+  private static func hint(_ name: String, _ known: [String]) -> String {
+    nearestName(to: name, among: known).map { " (did you mean \($0)?)" } ?? ""
   }
 
   /// Whether a cluster understands the request as it came: nothing is translated.

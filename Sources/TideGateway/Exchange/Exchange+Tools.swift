@@ -25,7 +25,7 @@ extension Exchange {
     case .replace(let name, let arguments): (call.name, call.arguments) = (name, arguments)
     case .pass: break
     }
-    // Budgets count no arguments: the usage tells what they cost.
+    // Budgets count arguments as they leave.
     if lanes.mayWait { lanes.eventBegins(byteCount: 0) }
     let outcome = ToolArguments.run(call, lanes, worker.dialectScratch)
     if lanes.isWaiting { return .waiting }
@@ -131,12 +131,16 @@ extension Exchange {
   func judgeArguments(of body: ToolBody, _ decisions: [ToolDecision], _ made: ToolDecision) {
     switch judgeArguments(body.calls[decisions.count], made) {
     case .decided(let decision): judgeTools(of: body, decisions + [decision])
-    case .cut(let cut):
-      guard let beginning = body.beginning(decisions) else { return fail(.upstreamMalformed) }
-      assembly = beginning
-      judgeWholeBody(endingWith: (cut, body.calls[decisions.count].choice))
+    case .cut(let cut): end(cut, of: body, decisions)
     case .waiting: hold { [unowned self] in judgeArguments(of: body, decisions, made) }
     case .failed(let failure): fail(failure == .policy ? .policyFailed : .badArguments)
     }
+  }
+
+  /// Ends the answer at the call in hand, which the client does not get.
+  func end(_ cut: LaneCut, of body: ToolBody, _ decisions: [ToolDecision]) {
+    guard let beginning = body.beginning(decisions) else { return fail(.upstreamMalformed) }
+    assembly = beginning
+    judgeWholeBody(endingWith: (cut, body.calls[decisions.count].choice))
   }
 }

@@ -45,6 +45,8 @@ extension Exchange {
     }
     switch (decision, step) {
     case (.tool(let made), .tool(let body, let decisions)): judgeArguments(of: body, decisions, made)
+    case (.failed(.cut), .tool(let body, let decisions)):
+      end(LaneCut(finishReason: "content_filter"), of: body, decisions)
     case (.proceed, _), (.identity, _): proceed(step)
     case (.retry(let plan), _): retry(plan, step)
     // There is no stream to cut: what was to be cut is not given out at all.
@@ -154,10 +156,11 @@ extension Exchange {
       return proceed(step)
     }
     if let chosen = plan.targets {
-      let resolved = resolve(chosen).filter { speaksDialect($0.cluster) }
+      let known = resolve(chosen)
+      let resolved = known.filter { speaksDialect($0.cluster) }
       guard !resolved.isEmpty else {
         abandonUpstream()
-        return fail(.noUpstream)
+        return fail(known.isEmpty ? .noSuchTarget : .noUpstream)
       }
       targets = resolved
       targetIndex = 0

@@ -44,6 +44,11 @@ struct LocalFailure {
     503, "overloaded", "The gateway is overloaded; try again.", .shed, retryAfterSeconds: 1)
   static let notFound = LocalFailure(404, "not_found", "There is nothing at this path.")
   static let missingModel = LocalFailure(400, "missing_model", "The request must name a model.")
+  /// Not the client's mistake: its model may well be there.
+  static let noSuchTarget = LocalFailure(
+    503, "policy_target_unknown",
+    "A policy of this gateway sends this request to a model or cluster that the gateway does not have. Its log names them.",
+    .policyFailed)
   static let noUpstream = LocalFailure(503, "no_upstream", "No upstream can take this request.", .upstreamFailed)
 
   static func tooLarge(_ limit: Int) -> LocalFailure {

@@ -37,7 +37,9 @@ struct LoadedTestFile {
   private static func diagnostic(_ error: any Error, _ path: String) -> Diagnostic {
     switch error {
     case let failure as LuaFailure:
-      Diagnostic(file: failure.file.isEmpty ? path : failure.file, line: failure.line, message: failure.message)
+      Diagnostic(
+        file: failure.file.isEmpty ? path : failure.file, line: failure.line,
+        message: UnknownTestName.explained(failure.message))
     case let diagnostic as Diagnostic: diagnostic
     default: Diagnostic(file: path, message: "\(error)")
     }

@@ -45,6 +45,7 @@ final class PolicyTestRun {
       failure.message = host.raised
       evidence = host.evidence
     }
+    failure.message = UnknownTestName.explained(failure.message)
     if failure.kind == .timeAbort, deadline.hasPassed { failure.message = deadline.problem.message }
     return (failure, evidence ?? CaseEvidence(log: services.log))
   }

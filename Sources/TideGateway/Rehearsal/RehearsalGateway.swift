@@ -133,7 +133,7 @@ final class RehearsalGateway {
     upstreams.removeAll(where: \.isOver)
     last = clients.last(where: \.isOver) ?? last
     clients.removeAll(where: \.isOver)
-    return hasActed
+    return hasActed || worker.logs.count > 0
   }
 
   /// The instant at which something may happen when nothing can now.

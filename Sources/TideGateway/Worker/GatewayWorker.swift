@@ -55,6 +55,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// What hooks wait with.
   let policyTimers: WorkerTimers
   private(set) lazy var hostPools = HostPools(worker: self, timers: policyTimers)
+  /// Calls of `on_log` that are yet to be made, of all generations.
+  let logs = PolicyLogQueue()
+  private lazy var logTurns = PolicyLogTurns(self, logs)
   private var isDraining = false
   private var onDrained: (() -> Void)?
 
@@ -82,6 +85,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     io.onTurnEnd { [unowned self] _ in
       for policies in collected { policies.relieve() }
     }
+    io.onStop { [logTurns] in logTurns.loopEnded() }
     io.post { _ in PolicyWorker.prepareThread() }
   }
 
@@ -210,10 +214,25 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       exchanges[exchange.position] = last
     }
     exchange.generation.exchangeCount -= 1
-    if exchange.generation.exchangeCount == 0, exchange.generation !== current {
+    if exchange.generation !== current, !isNeeded(exchange.generation) {
       end(exchange.generation)
       retirePools()
     }
+  }
+
+  /// Whether anything of a generation still runs: exchanges, or what they left for `on_log`.
+  private func isNeeded(_ generation: WorkerGeneration) -> Bool {
+    generation.exchangeCount > 0 || generation.policies.isLogging
+  }
+
+  /// Some calls of `on_log` have ended: so may have what waited for them.
+  func logsWereMade() {
+    let done = generations.filter { $0 !== current && !isNeeded($0) }
+    if !done.isEmpty {
+      for generation in done { end(generation) }
+      retirePools()
+    }
+    checkDrained()
   }
 
   // MARK: Upstreams
@@ -242,7 +261,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     attach(generation)
     current = generation
     generations.append(generation)
-    if old.exchangeCount == 0 { end(old) }
+    if !isNeeded(old) { end(old) }
     retirePools()
   }
 
@@ -257,7 +276,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     guard generation.policies.hasMachines else { return }
     generation.policies.attach(
       timers: policyTimers,
-      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers), limits: limits)
+      fetcher: WorkerFetcher(worker: self, generation: generation, timers: policyTimers), limits: limits, logs: logs)
     guard index == 0 else { return }
     io.post { [unowned self, policies = generation.policies] _ in
       // Another one may have come in the same turn, and then nobody would stop these.
@@ -287,7 +306,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
 
   // MARK: Drain
 
-  /// Stops accepting; calls back on this thread once the last connection has gone.
+  /// Stops accepting; calls back on this thread once the last connection has gone, and `on_log` has run.
   func drain(onDrained: @escaping () -> Void) {
     guard !isDraining else { return }
     isDraining = true
@@ -308,7 +327,9 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   }
 
   private func checkDrained() {
-    guard isDraining, servers.allSatisfy({ $0.openConnectionCount == 0 }), let onDrained else { return }
+    guard isDraining, servers.allSatisfy({ $0.openConnectionCount == 0 }),
+      generations.allSatisfy({ !$0.policies.isLogging }), let onDrained
+    else { return }
     self.onDrained = nil
     onDrained()
   }

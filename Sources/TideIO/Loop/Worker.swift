@@ -65,6 +65,7 @@ public final class Worker: @unchecked Sendable {
   private var freedMemory = FreedMemory()
   private var turnEndTargets: ContiguousArray<any TurnEndTarget> = []
   private var turnEndHooks: [(Worker) -> Void] = []
+  private var stopHooks: [() -> Void] = []
 
   /// - Parameter now: where the clock of a worker that is driven by `turn(at:_:)` begins.
   public init(index: Int, now: MonotonicTime = .now()) {
@@ -160,6 +161,7 @@ public final class Worker: @unchecked Sendable {
       }
       bury()
     }
+    for hook in stopHooks { hook() }
     busySince.store(0, ordering: .relaxed)
     clinux_set_current_worker(nil)
   }
@@ -320,6 +322,9 @@ public final class Worker: @unchecked Sendable {
 
   /// Runs `hook` at the end of every turn, before the flush. For the few things that concern a whole worker.
   public func onTurnEnd(_ hook: @escaping (Worker) -> Void) { turnEndHooks.append(hook) }
+
+  /// Runs `hook` when `run` ends, after the last connection was closed.
+  public func onStop(_ hook: @escaping () -> Void) { stopHooks.append(hook) }
 
   /// Adds a target to the poll set and keeps it alive until it is retired. Returns 0 or an errno value.
   func register(_ target: PollTarget, events interest: UInt32) -> Int32 {

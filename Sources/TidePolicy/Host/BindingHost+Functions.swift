@@ -155,15 +155,18 @@ extension BindingHost {
       throw HostError("tide.limit.take: the amount must be an integer from 0")
     }
     let options = PolicyValue(arguments[2].value)
-    for entry in options.entries ?? [] where !["rate", "per", "burst"].contains(entry.key) {
-      throw HostError(
-        "tide.limit.take: unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, ["rate", "per", "burst"]))
-    }
+    _ = try VerdictReader.fields(options, "tide.limit.take", ["rate", "per", "burst"])
     guard let rate = options["rate"]?.wholeNumber, let per = options["per"] else {
       throw HostError("tide.limit.take: needs { rate = a whole number, per = a duration }")
     }
     let perMs = try VerdictReader.milliseconds(per, "tide.limit.take: per")
-    guard let limit = RateLimit(rate: rate, perMs: perMs, burst: options["burst"]?.wholeNumber) else {
+    let burst = try options["burst"].map { written throws(HostError) in
+      guard let number = written.wholeNumber else {
+        throw HostError("tide.limit.take: burst must be a whole number above 0, not \(SchemaField.show(written))")
+      }
+      return number
+    }
+    guard let limit = RateLimit(rate: rate, perMs: perMs, burst: burst) else {
       throw HostError("tide.limit.take: rate, per and burst must be positive and of a sensible size")
     }
     if limits != nil {

@@ -119,7 +119,11 @@ enum VerdictReader {
 
   static func identity(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var identity = Identity()
-    for entry in try fields(options, "tide.identity", ["key_id", "tenant", "user", "claims"]) {
+    let entries = try fields(options, "tide.identity", ["key_id", "tenant", "user", "claims"])
+    guard !entries.isEmpty else {
+      throw HostError("tide.identity: say who it is: key_id, tenant, user or claims; nil where nobody is known")
+    }
+    for entry in entries {
       switch entry.key {
       case "key_id": identity.keyID = try text(entry, "tide.identity")
       case "tenant": identity.tenant = try text(entry, "tide.identity")

@@ -80,7 +80,8 @@ extension HookName {
     case .onLaneEnd: "the lane is drained"
     case .onToolCall: "a tool call is whole, and the client has nothing of it yet"
     case .onResponseEnd: "all lanes are drained; the finish event was not sent yet"
-    case .onLog: "after the last byte, or when the client has left; may be dropped under overload"
+    case .onLog:
+      "after the last byte, or when the client has left, in a turn of the worker's own; may be dropped under overload"
     case .timers: "every so often, on one worker"
     }
   }

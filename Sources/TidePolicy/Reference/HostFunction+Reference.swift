@@ -27,12 +27,12 @@ extension HostFunction {
     case .cut:
       usage(
         "options?: {reason?: string, text?: string}", "tide.Verdict",
-        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: on its lane, policies bound before see it."
+        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: policies bound before see it as text."
       )
     case .identity:
       usage(
         "identity: {key_id?: string, tenant?: string, user?: string, claims?: table}", "tide.Verdict",
-        "Says who the client is.")
+        "Says who the client is; at least one of them.")
     case .retry:
       usage(
         "options?: {targets?: tide.Target[], delay?: string|number}", "tide.Verdict",
@@ -77,7 +77,7 @@ extension HostFunction {
       usage(
         "key: string, budget: {tokens: integer, per: string|number, count?: \"total\"|\"input\"|\"output\", estimate?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
-        "In on_request: sets tokens aside. The gateway takes more as the answer's pass, ends the answer with `length` when none are left, and settles with the usage. `per` is a rolling duration, or hour, day or month (UTC). `nil, err` when a shared store is away."
+        "In on_request: sets tokens aside. The gateway takes more as the answer's pass, thinking and arguments of tool calls too, ends the answer with `length` when none are left, and settles with the usage. `per` is a rolling duration, or hour, day or month (UTC). `nil, err` when a shared store is away."
       )
     case .limitConcurrent:
       usage(

@@ -91,16 +91,16 @@ extension BindingHost {
 
   private func target(_ fields: [String: LuaValue]) throws(HostError) -> FetchRequest.Target {
     if let cluster = fields["cluster"] {
-      guard fields["url"] == nil, let name = cluster.text else {
-        throw HostError("tide.http: give url, or cluster and path")
-      }
-      let path = fields["path"]?.text ?? "/"
+      guard fields["url"] == nil else { throw HostError("tide.http: give url, or cluster and path") }
+      guard let name = cluster.text else { throw HostError("tide.http: cluster must be a string") }
+      guard let path = fields["path"].map(\.text) ?? "/" else { throw HostError("tide.http: path must be a string") }
       guard path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
         throw HostError("tide.http: path must begin with / and be percent-encoded")
       }
       return .cluster(name, path: path)
     }
-    guard let text = fields["url"]?.text else { throw HostError("tide.http: give url, or cluster and path") }
+    guard let url = fields["url"] else { throw HostError("tide.http: give url, or cluster and path") }
+    guard let text = url.text else { throw HostError("tide.http: url must be a string") }
     guard fields["path"] == nil else { throw HostError("tide.http: path goes with cluster; a url has its own") }
     switch FetchURL.parse(text) {
     case .failure(let problem): throw HostError("tide.http: \(problem.message)")

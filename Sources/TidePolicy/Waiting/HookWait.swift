@@ -27,6 +27,8 @@ final class HookWait {
   /// Told of an end that comes later than `begin`.
   var onEnd: ((LuaOutcome) -> Void)?
   private var isOver = false
+  /// Its breaker is half open, and this call's result closes it or opens it again.
+  let isTrial: Bool
   /// A limit's store was not available: what the hook made of that is no fault of its policy's.
   private(set) var metOutage = false
 
@@ -34,7 +36,11 @@ final class HookWait {
   ///   - frame: what the host knew when the hook yielded.
   ///   - startedNs: what it took until then, for the figures. The budget counts from here: that slice was judged by itself, and by the
   ///     wall's time it may hold what other threads took.
-  init(_ machine: BindingMachine, _ hook: HookName, frame: HookFrame, startedNs: UInt64, means: WaitingMeans) {
+  ///   - isTrial: its call is the one that a breaker which is half open let through.
+  init(
+    _ machine: BindingMachine, _ hook: HookName, frame: HookFrame, startedNs: UInt64, means: WaitingMeans, isTrial: Bool
+  ) {
+    self.isTrial = isTrial
     self.machine = machine
     self.hook = hook
     self.frame = frame
@@ -104,7 +110,9 @@ final class HookWait {
     for coroutine in coroutines { drop(coroutine) }
     coroutines = []
     machine.waits[ObjectIdentifier(self)] = nil
-    if outcome == nil { judged {} }
+    guard outcome == nil else { return }
+    if isTrial { machine.gaveUp() }
+    judged {}
   }
 
   private func drop(_ coroutine: HookCoroutine) {
@@ -317,7 +325,8 @@ final class HookWait {
       flight = FlightTable.Flight()
       // Its own life: whoever asked first may leave while others still want the result.
       let inner = HookWait(
-        machine, hook, frame: HookFrame(of: frame), startedNs: 0, means: WaitingMeans(timers: timers, fetcher: fetcher))
+        machine, hook, frame: HookFrame(of: frame), startedNs: 0, means: WaitingMeans(timers: timers, fetcher: fetcher),
+        isTrial: false)
       flight.wait = inner
       table[key] = flight
       inner.begin(function, depth: coroutine.depth + 1)

@@ -5,9 +5,14 @@ import TideLua
 extension PolicyWorker {
   /// Lets hooks wait. On the worker's thread, before its first exchange.
   ///
-  /// - Parameter limits: where gateways share their limits; nil keeps them in the process.
-  public func attach(timers: PolicyTimers, fetcher: PolicyFetcher, limits: LimitStore? = nil) {
+  /// - Parameters:
+  ///   - limits: where gateways share their limits; nil keeps them in the process.
+  ///   - logs: the worker's queue for `on_log`; nil is one of its own.
+  public func attach(
+    timers: PolicyTimers, fetcher: PolicyFetcher, limits: LimitStore? = nil, logs: PolicyLogQueue? = nil
+  ) {
     self.limits = limits
+    if let logs { self.logs = logs }
     for machine in machines {
       machine.means = WaitingMeans(timers: timers, fetcher: fetcher)
       machine.host.limits = limits
@@ -67,7 +72,9 @@ final class RunningTimer {
   }
 
   private func run() {
-    guard machine.mayRun(.timers), let function = machine.timerFunctions[index] else { return }
+    guard machine.couldRun(.timers), let function = machine.timerFunctions[index], machine.mayRun(.timers) else {
+      return
+    }
     let begun = BindingMachine.threadTimeNs()
     machine.host.hookBegins(.timers, nil, variables: nil)
     let outcome = machine.machine.call(
@@ -79,26 +86,29 @@ final class RunningTimer {
       return ended(outcome, spentNs: spentNs)
     }
     machine.host.wanted = nil
-    let waiting = HookWait(machine, .timers, frame: machine.host.suspend(), startedNs: spentNs, means: means)
+    let waiting = HookWait(
+      machine, .timers, frame: machine.host.suspend(), startedNs: spentNs, means: means,
+      isTrial: !machine.breaker.isClosed)
     waiting.begin(token, wish)
     if let outcome = waiting.outcome {
       waiting.judged {}
-      return ended(outcome, spentNs: waiting.totalNs, isOutage: waiting.metOutage)
+      return ended(outcome, spentNs: waiting.totalNs, waiting)
     }
     wait = waiting
     waiting.onEnd = { [unowned self, unowned waiting] outcome in
       wait = nil
       waiting.judged {}
-      ended(outcome, spentNs: waiting.totalNs, isOutage: waiting.metOutage)
+      ended(outcome, spentNs: waiting.totalNs, waiting)
     }
   }
 
-  private func ended(_ outcome: LuaOutcome, spentNs: UInt64, isOutage: Bool = false) {
+  private func ended(_ outcome: LuaOutcome, spentNs: UInt64, _ wait: HookWait? = nil) {
     machine.noteCall(.timers, spentNs: spentNs)
     if case .failed(let failure) = outcome {
-      machine.failed(.timers, failure, exchangeID: "", isOutage: isOutage)
+      machine.failed(
+        .timers, failure, exchangeID: "", isOutage: wait?.metOutage ?? false, isTrial: wait?.isTrial ?? true)
     } else {
-      machine.succeeded(.timers)
+      machine.succeeded(.timers, isTrial: wait?.isTrial ?? true)
     }
   }
 }

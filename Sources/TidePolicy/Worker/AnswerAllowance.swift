@@ -4,7 +4,9 @@ import TideDialects
 /// What an answer may still cost the budgets that its exchange reserves from, over all lanes.
 ///
 /// It counts what the engine says, before any policy changes it, and estimates tokens as `limit` filters do: an answer ends at the
-/// same character however it was cut and whether it was streamed or not. The reservation comes first; from then on each budget is
+/// same character however it was cut and whether it was streamed or not. What no lane carries, arguments of tool calls and signed
+/// thinking, counts as it leaves, after `on_tool_call`, and ends the answer in front of the event (of a whole body: the call or block) that
+/// does not fit. The reservation comes first; from then on each budget is
 /// debited in steps. A budget that gateways share is debited ahead of need, since its answer takes a while: see `prepare`.
 final class AnswerAllowance {
   /// Tokens that a budget is debited by at once: fewer locks, and at most so many are set aside that nobody uses.
@@ -56,6 +58,18 @@ final class AnswerAllowance {
       count = entries[index].limit.admit(piece).byteCount
     }
     return count
+  }
+
+  /// Takes text that passes whole or not at all.
+  ///
+  /// - Returns: false when a budget is empty and the answer ends before it.
+  func admit(byteCount: Int) -> Bool {
+    for index in entries.indices {
+      let missing = entries[index].limit.tokensMissing(forBytes: byteCount)
+      if missing > 0 { take(missing, index) }
+      guard entries[index].limit.admit(byteCount: byteCount) else { return false }
+    }
+    return true
   }
 
   private func take(_ missing: Int, _ index: Int) {

@@ -24,6 +24,8 @@ final class BindingMachine {
   var breaker = PolicyBreaker()
   /// When a failure for want of a store was last logged.
   private var outageLogged: MonotonicTime?
+  /// When targets that the gateway does not have were last logged.
+  var targetsLogged: MonotonicTime?
   /// By hook; at an address of its own, since every token counts here.
   let metrics: UnsafeMutablePointer<HookMetrics>
   /// The budgets of `on_token` and `on_segment` for each KiB of text, looked up once.
@@ -119,17 +121,33 @@ final class BindingMachine {
 
   // MARK: Running a hook
 
-  /// Whether the hook may run now; if not, its failure action applies.
+  /// Whether the hook runs now; if not, its failure action applies. What follows must be its run: of a breaker that is half open this is
+  /// the trial, and `succeeded`, `failed` or `gaveUp` must be told how it went.
+  @inline(__always)
   func mayRun(_ hook: HookName) -> Bool {
     if breaker.isClosed, !isBroken { return true }
-    guard breaker.allowsRun(now: host.services.now()), !isBroken || rebuild() else {
+    return couldRun(hook) && breaker.allowsRun(now: host.services.now())
+  }
+
+  /// Whether the hook might run now, where it is not known yet whether it will.
+  @inline(__always)
+  func couldRun(_ hook: HookName) -> Bool { breaker.isClosed && !isBroken || couldTry(hook) }
+
+  private func couldTry(_ hook: HookName) -> Bool {
+    guard breaker.mightRun(now: host.services.now()), !isBroken || rebuild() else {
       metrics[Int(hook.rawValue)].skippedByBreaker &+= 1
       return false
     }
     return true
   }
 
-  func succeeded(_ hook: HookName) { breaker.succeeded() }
+  /// - Parameter isTrial: false for a call that waited since before a trial began: it decides nothing about that one.
+  func succeeded(_ hook: HookName, isTrial: Bool = true) {
+    if isTrial { breaker.succeeded() }
+  }
+
+  /// A run that might have been the trial came to nothing.
+  func gaveUp() { breaker.trialWasGivenUp() }
 
   /// Notes a failure, says it in the log, and replaces the machine when the failure was an abort. Not to be called from
   /// inside a call.
@@ -137,7 +155,10 @@ final class BindingMachine {
   /// - Parameter isOutage: the hook had no answer from a store that gateways share. That says nothing about the policy, and what the store
   ///   is about the log knows: the breaker stays as it is, so that limits hold again as soon as the store is back, and a line a second is
   ///   enough.
-  func failed(_ hook: HookName, _ failure: LuaFailure, exchangeID: String, isOutage: Bool = false) {
+  /// - Parameter isTrial: false for a call that waited since before a trial began: it decides nothing about that one.
+  func failed(
+    _ hook: HookName, _ failure: LuaFailure, exchangeID: String, isOutage: Bool = false, isTrial: Bool = true
+  ) {
     metrics[Int(hook.rawValue)].errors &+= 1
     var failure = failure
     // What a hook returned is wrong where it ends; where it begins is known.
@@ -146,6 +167,7 @@ final class BindingMachine {
     }
     let isOutage = isOutage && !failure.isAbort && !machine.isPoisoned
     if isOutage {
+      if isTrial { gaveUp() }
       let now = host.services.now()
       if let outageLogged, now.milliseconds(since: outageLogged) < 1_000 { return }
       outageLogged = now
@@ -162,7 +184,7 @@ final class BindingMachine {
         message: "policy \(binding.name): \(hook.name) failed: \(failure.description)" + remedy(hook, failure),
         fields: fields))
     guard !isOutage else { return }
-    if breaker.failed(now: host.services.now()) {
+    if isTrial || breaker.isClosed, breaker.failed(now: host.services.now()) {
       host.services.log(
         PolicyLogEntry(
           level: .error, binding: binding.name, hook: hook.name, exchangeID: exchangeID,

@@ -9,7 +9,7 @@ import TideLua
 /// answer the same, without running a hook twice, and the one that waited gives what it has become.
 final class LaneWaiting {
   /// What a call came to.
-  private struct Answer {
+  struct Answer {
     var step: LaneStep
     var bytes: [UInt8] = []
   }
@@ -69,6 +69,12 @@ final class LaneWaiting {
     }
   }
 
+  /// The same for text that is only counted.
+  func count(byteCount: Int) -> LaneStep {
+    var nothing = ByteQueue()
+    return answer(into: &nothing) { Answer(step: processor.countPassing(byteCount: byteCount)) }
+  }
+
   /// The same for `on_response_end`.
   func answerEnd() -> LaneStep {
     var nothing = ByteQueue()
@@ -78,7 +84,7 @@ final class LaneWaiting {
       waitsForEnd = true
       processor.run.onDecision = { [unowned self] decided in
         waitsForEnd = false
-        finish(end(decided))
+        if let answer = end(decided) { finish(answer) }
       }
       return nil
     }
@@ -98,9 +104,16 @@ final class LaneWaiting {
     return answer.step
   }
 
-  private func end(_ outcome: PolicyOutcome) -> Answer {
+  /// - Returns: nil while a policy that sees the last words waits.
+  private func end(_ outcome: PolicyOutcome) -> Answer? {
     switch outcome {
-    case .cut(let cut): processor.end(with: cut)
+    case .cut(let cut):
+      processor.end(with: cut)
+      let place = processor.place(of: processor.run.decidingBinding)
+      if let words = lastWords(after: place, choice: 0) {
+        words.whenDone = { Answer(step: $0) }
+        return carryOn(words)
+      }
     case .failed, .deny: processor.end(with: LaneCut(finishReason: "content_filter"))
     default: return Answer(step: .proceed)
     }
@@ -133,6 +146,33 @@ final class LaneWaiting {
       guard leave(stage, work) else { break }
     }
     self.work = nil
+    if let done = work.whenDone {
+      processor.endLastWords(work.lane, work.isSilenced ? [] : work.text)
+      return done(work.step == .fail ? .fail : .cut)
+    }
+    if work.step == .cut, let place = work.wordsPlace,
+      let words = lastWords(after: place, choice: processor.lanes[work.lane].id.choice)
+    {
+      words.whenDone = { [unowned self] step in
+        work.step = step
+        return conclude(work)
+      }
+      return carryOn(words)
+    }
+    return conclude(work)
+  }
+
+  /// The words of a cut on a lane of their own, as the call in hand; nil where nobody is to see them.
+  private func lastWords(after place: Int, choice: Int32) -> LaneWork? {
+    guard let (words, lane) = processor.beginLastWords(after: place, choice: choice) else { return nil }
+    let work = LaneWork(lane, stages: processor.lanes[lane].stages, text: words, isEnd: true)
+    work.place = place + 1
+    self.work = work
+    return work
+  }
+
+  /// What a call has come to.
+  private func conclude(_ work: LaneWork) -> Answer {
     if work.isOver, work.step == .proceed { work.step = processor.budgetIsEmpty() }
     if work.step != .proceed { processor.noteEnded(work.lane) }
     if work.isEnd { processor.noteDrained(work.lane) }
@@ -166,7 +206,13 @@ final class LaneWaiting {
       work.stageStep = processor.laneEnded(stage, processor.lanes[work.lane].id, into: &work.output)
     }
     work.cutBehind = false
-    if work.stageStep == .cut { processor.takeLastWords(work.lane, into: &work.output) }
+    if work.stageStep == .cut {
+      if processor.lanes[work.lane].id.channel == .text {
+        work.stageStep = processor.takeLastWords(work.lane, after: work.place, into: &work.output)
+      } else {
+        work.wordsPlace = work.place
+      }
+    }
     if work.stageStep == .fail || work.step == .proceed { work.step = work.stageStep }
     if work.stageStep != .proceed { work.isLast = true }
     work.text = [UInt8](work.output.readableBytes)
@@ -206,7 +252,10 @@ final class LaneWaiting {
       refuse(processor.failed(stage, .onSegment, error), unit, work)
       return true
     }
-    guard let state = stage.state, let lane = stage.lane else { return true }
+    guard let state = stage.state, let lane = stage.lane else {
+      machine.gaveUp()
+      return true
+    }
     machine.host.hookBegins(.onSegment, processor.run.context, variables: nil)
     let start = MonotonicTime.now()
     let outcome = unit.withUnsafeBytes {
@@ -247,7 +296,7 @@ final class LaneWaiting {
   ) {
     let problem = wait.judged { read(outcome, stage, unit, work) }
     wait.machine.noteCall(.onSegment, spentNs: wait.totalNs)
-    conclude(problem, stage, unit, work, isOutage: wait.metOutage)
+    conclude(problem, stage, unit, work, wait)
   }
 
   /// Takes what a unit has become; nil, or what is wrong with it.
@@ -270,12 +319,12 @@ final class LaneWaiting {
   }
 
   private func conclude(
-    _ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork, isOutage: Bool = false
+    _ problem: LuaFailure?, _ stage: LaneStage, _ unit: [UInt8], _ work: LaneWork, _ wait: HookWait? = nil
   ) {
     if let problem {
-      refuse(processor.failed(stage, .onSegment, problem, isOutage: isOutage), unit, work)
+      refuse(processor.failed(stage, .onSegment, problem, wait), unit, work)
     } else if !stage.machine.breaker.isClosed {
-      stage.machine.succeeded(.onSegment)
+      stage.machine.succeeded(.onSegment, isTrial: wait?.isTrial ?? true)
     }
   }
 
@@ -314,6 +363,10 @@ final class LaneWork {
   var stageStep = LaneStep.proceed
   /// The text was cut behind the pieces.
   var cutBehind = false
+  /// The stage whose cut has words that are yet to pass.
+  var wordsPlace: Int?
+  /// Set where the call is a cut's words: what follows them.
+  var whenDone: ((LaneStep) -> LaneWaiting.Answer)?
 
   init(_ lane: Int, stages: [LaneStage], text: [UInt8], isEnd: Bool) {
     self.lane = lane

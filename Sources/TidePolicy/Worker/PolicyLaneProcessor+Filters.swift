@@ -122,6 +122,7 @@ extension PolicyLaneProcessor {
     guard machine.mayRun(.filters) else { return nil }
     if stage.status == .fresh || stage.epoch != machine.epoch { try open(stage, lane) }
     guard let function = machine.onMatch(filter: place), let state = stage.state, let description = stage.lane else {
+      machine.gaveUp()
       return nil
     }
     machine.host.hookBegins(.filters, run.context, variables: nil)

@@ -15,6 +15,10 @@ public final class PolicyWorker: @unchecked Sendable {
   let machines: [BindingMachine]
   /// The lanes' working memory, reused by all exchanges: nothing in it outlives one call.
   let scratch: LaneScratch
+  /// Where calls of `on_log` are left; the worker's, once attached.
+  public internal(set) var logs = PolicyLogQueue()
+  /// This generation's calls in it.
+  var queuedLogCount = 0
   /// Calls of `on_log` that wait, over all bindings, and how many may.
   var logWaitCount = 0
   static let logWaitsMax = 256
@@ -55,6 +59,9 @@ public final class PolicyWorker: @unchecked Sendable {
 
   /// Whether any policy is bound.
   public var hasMachines: Bool { !machines.isEmpty }
+
+  /// Whether calls of `on_log` are queued or wait.
+  public var isLogging: Bool { queuedLogCount > 0 || logWaitCount > 0 }
 
   /// Collects garbage for about `budgetNs` where much has gathered. Call it at the end of a turn, with more when the
   /// loop is idle.

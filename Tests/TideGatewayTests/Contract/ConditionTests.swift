@@ -37,7 +37,7 @@ import Testing
 
   private static let policies = [
     "who": """
-    return { on_auth = function(ctx) return tide.identity { tenant = ctx.request.headers["x-tenant"] } end }
+    return { on_auth = function(ctx) return tide.identity { key_id = "k", tenant = ctx.request.headers["x-tenant"] } end }
     """,
     "mark": """
     return {

@@ -40,6 +40,27 @@ import Testing
     #expect(try status(policy, "") == 200)
   }
 
+  /// Legacy completions: their model is read, and their text is not.
+  @Test(arguments: [
+    ("on_response_end = function() end", 200), ("keep_text = true, on_log = function(ctx) end", 200),
+    ("on_request = function() end", 200), ("on_tool_call = function() end", 200), ("on_token = function() end", 404),
+    ("filters = { tide.filter.replace { words = { a = 'b' } } }", 404),
+  ])
+  func aCompletionPassesUnlessItsTextMustBeSeen(_ policy: String, _ status: Int) throws {
+    let test = try PolicyTestFolder.run(
+      "return { \(policy) }",
+      """
+      local function ask(unparsed)
+        local g = t.gateway { routes = { { name = "default", cluster = "by-model", unparsed = unparsed } }, { use = "p" } }
+        return g:chat { path = "/v1/completions", json = { model = "m", prompt = "x" },
+          upstream = { json = { choices = { { text = "a" } } } } }.status
+      end
+      t.eq(ask(), \(status))
+      t.eq(ask("relay"), 200)
+      """)
+    #expect(test.failure == nil, "\(test.failure?.message ?? "")")
+  }
+
   @Test func aRelayedRequestIsStillJudged() throws {
     #expect(
       try status(

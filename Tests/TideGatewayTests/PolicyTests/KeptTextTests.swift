@@ -57,6 +57,24 @@ import Testing
       """)
   }
 
+  /// Text that a filter may hold no longer goes by a timer, and no event brings it again.
+  @Test func whatATimerLetsGoIsKeptOnceAndInItsPlace() throws {
+    try passes(
+      """
+      local mask = "return { filters = { tide.filter.replace { words = { [ [[ACME Corp]] ] = 'Contoso' } } } }"
+      local judge = [[return { on_response_end = function(ctx) tide.sleep(50) end }]]
+      for _, dialect in ipairs { "openai", "openai-responses", "anthropic" } do
+        local g = t.gateway { { use = "p" }, { use = "mask", source = mask }, { use = "judge", source = judge } }
+        local r = g:chat { dialect = dialect, upstream = { chunks = {
+          "We buy from ACME", { text = " and ACME Co", wait = "2s" }, { text = "rp. ACME", wait = 10 }, { text = " Co", wait = "2s" },
+        } } }
+        t.eq(r.text, "We buy from ACME and Contoso. ACME Co")
+        for _, line in ipairs(r.logs) do t.eq(line.fields.text, r.text, dialect .. " " .. line.message) end
+        t.eq(#r.logs, 2)
+      end
+      """)
+  }
+
   @Test func theFirstChoiceIsKept() throws {
     try passes(
       """

@@ -268,6 +268,27 @@ import Testing
     }
   }
 
+  /// A name that is not there says what is.
+  @Test(arguments: [
+    ("t.equal(1, 1)", "unknown name 'tide.t.equal' (did you mean t.eq?)"), ("t.same(1, 1)", "(did you mean t.eq?)"),
+    ("t.mathces('a', 'a')", "(did you mean t.matches?)"), ("t.assert(true)", "(did you mean t.ok?)"),
+    ("t.frobnicate()", "(there are t.gateway, t.eq, "),
+    ("tide.json.encode {}", "unknown name 'tide.json': a test file has "),
+    ("return tide.shared", "in a test what it gets as t: t.gateway, t.eq, "),
+  ])
+  func unknownNamesSayWhatIsThere(_ body: String, _ said: String) throws {
+    let failure = try failure(Self.nothing, body)
+    #expect(failure.message.contains(said), "\(failure.message)")
+    #expect(failure.line == 2)
+  }
+
+  @Test func unknownNamesOutsideOfTestsDoToo() throws {
+    let folder = PolicyTestFolder(["p.lua": Self.nothing, "p_test.lua": "local json = tide.json\n"])
+    let problem = try #require(try folder.run().files.first?.problem)
+    #expect(problem.message.hasPrefix("unknown name 'tide.json': a test file has tide.test and tide.bench"))
+    #expect(problem.line == 1)
+  }
+
   @Test func filesThatCannotBeLoadedAreFailures() throws {
     let folder = PolicyTestFolder([
       "p.lua": Self.nothing, "p_test.lua": "tide.test('x', function(t)\n  t.eq(1,\nend)\n",

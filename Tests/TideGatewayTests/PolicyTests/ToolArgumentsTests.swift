@@ -47,6 +47,44 @@ import Testing
       """#)
   }
 
+  /// A whole answer ends before a call whose policy failed, as a stream does.
+  @Test(arguments: ["openai", "openai-responses", "anthropic"])
+  func aFailedJudgeThatSaysCutEndsTheAnswerBeforeTheCall(_ dialect: String) throws {
+    try passes(
+      #"""
+      return { failure = { on_tool_call = "cut" },
+        on_tool_call = function(ctx, cfg, call) if call.args.no then error("down") end end }
+      """#,
+      #"""
+      for _, stream in ipairs { true, false } do
+        local r = t.gateway { { use = "p" } }:chat { dialect = "\#(dialect)", stream = stream,
+          upstream = { text = "Well. ", tool_calls = { call { x = "yes" }, call { no = true }, call { x = "behind" } } } }
+        t.eq(r.status, 200)
+        t.eq(r.text, "Well. ")
+        t.eq(#r.tool_calls, 1)
+        t.eq(r.tool_calls[1].args.x, "yes")
+        t.eq(r.outcome, "cut")
+        t.eq(r.error, nil)
+        -- With two choices the second ends where the first one does.
+        t.invariant(r, { except = { "choices", "reads", "leaves", "breaks", "lines" } })
+      end
+      """#)
+  }
+
+  /// Where no policy has asked for the text, the stream knows its choices and its model all the same.
+  @Test func aStreamThatAJudgeEndsEndsWhole() throws {
+    try passes(
+      #"return { failure = { on_tool_call = "cut" }, on_tool_call = function() error("down") end }"#,
+      #"""
+      local r = t.gateway { { use = "p" } }:chat { n = 2, upstream = { text = "Well. ", tool_calls = { call {} } } }
+      t.eq(r.texts, { "Well. ", "Well. " })
+      for index = 0, 1 do
+        t.ok(r.body:find('{"index":' .. index .. ',"delta":{},"finish_reason":"content_filter"}', 1, true), r.body)
+      end
+      t.ok(not r.body:find('"model":""', 1, true), r.body)
+      """#)
+  }
+
   @Test func aBlockEndsTheAnswerBeforeTheCall() throws {
     try passes(
       #"""
@@ -256,17 +294,33 @@ import Testing
       """#)
   }
 
-  @Test func budgetsDoNotCountArgumentsAsText() throws {
+  /// Once, as they leave: neither what a policy sees of them, nor a call that it takes out.
+  @Test func budgetsCountArgumentsAsTheyLeave() throws {
     try passes(
       #"""
       return { channels = { "tool_args" }, on_token = function() end,
-        on_request = function(ctx) tide.limit.tokens("k", { tokens = 1000, per = "1h", count = "output", estimate = 10 }) end }
+        on_tool_call = function(ctx, cfg, call) if call.args.no then return tide.tool { deny = "" } end end,
+        on_request = function(ctx) tide.limit.tokens(ctx.model, { tokens = 2600, per = "1h", count = "output", estimate = 10 }) end }
       """#,
       #"""
       local long = ("word "):rep(2000)
-      local r = ask(call { a = long })
-      t.eq(r.finish, "tool_calls")
-      t.eq(r.tool_calls[1].args.a, long)
+      for _, dialect in ipairs { "openai", "openai-responses", "anthropic" } do
+        for number, stream in ipairs { true, false } do
+          local r = t.gateway { { use = "p" } }:chat { dialect = dialect, stream = stream,
+            upstream = { tool_calls = { call { a = long, no = true }, call { a = long }, call { a = long } } } }
+          -- A stream may have announced the second, of which it sends nothing.
+          local whole = 0
+          for _, one in ipairs(r.tool_calls) do
+            if type(one.args) == "table" and one.args.a then
+              whole = whole + 1
+              t.eq(one.args.a, long)
+            end
+          end
+          t.eq(whole, 1, dialect .. tostring(stream))
+          t.eq(r.finish, "length")
+          t.eq(r.outcome, "cut")
+        end
+      end
       """#)
   }
 }
