@@ -64,6 +64,8 @@ final class GatewayLog: Sendable {
       ])
   }
 
+  var writesAccess: Bool { accessOutput != nil }
+
   func access(_ record: AccessRecord) {
     guard let accessOutput else { return }
     var line: [UInt8] = []

@@ -12,11 +12,11 @@ struct ExchangeMetrics {
     var input: UInt64
     var output: UInt64
 
-    init(_ record: AccessRecord) {
-      ending = Ending(outcome: record.outcome, statusClass: ExchangeMetrics.statusClass(of: record.status))
-      durationNs = ExchangeMetrics.nanoseconds(ms: record.durationMs)
-      input = UInt64(clamping: record.tokensIn ?? 0)
-      output = UInt64(clamping: record.tokensOut ?? 0)
+    init(outcome: String, status: Int, durationMs: Double, tokensIn: Int, tokensOut: Int) {
+      ending = Ending(outcome: outcome, statusClass: ExchangeMetrics.statusClass(of: status))
+      durationNs = ExchangeMetrics.nanoseconds(ms: durationMs)
+      input = UInt64(clamping: tokensIn)
+      output = UInt64(clamping: tokensOut)
     }
   }
 

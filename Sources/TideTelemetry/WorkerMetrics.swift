@@ -54,10 +54,22 @@ public final class WorkerMetrics: Sendable {
 
   /// An exchange that ended, whatever way: outcome, status, tokens, duration.
   public func record(_ record: AccessRecord) {
-    let cluster = record.cluster ?? ""
-    let dialect = record.dialect
-    // Not the record itself: a closure would copy it with all its texts.
-    let ended = ExchangeMetrics.Ended(record)
+    recordExchange(
+      cluster: record.cluster ?? "", dialect: record.dialect, outcome: record.outcome, status: record.status,
+      durationMs: record.durationMs, tokensIn: record.tokensIn ?? 0, tokensOut: record.tokensOut ?? 0)
+  }
+
+  /// The same of an exchange that nobody logs.
+  ///
+  /// - Parameters:
+  ///   - outcome: one of a fixed set of words, like `dialect`.
+  ///   - status: 0 where no head was sent.
+  ///   - tokensIn: as far as they are known; negative counts are 0.
+  public func recordExchange(
+    cluster: String, dialect: String, outcome: String, status: Int, durationMs: Double, tokensIn: Int, tokensOut: Int
+  ) {
+    let ended = ExchangeMetrics.Ended(
+      outcome: outcome, status: status, durationMs: durationMs, tokensIn: tokensIn, tokensOut: tokensOut)
     labelled.withLock { labelled in
       if let index = labelled.exchanges.firstIndex(where: { $0.cluster == cluster && $0.dialect == dialect }) {
         return labelled.exchanges[index].record(ended)

@@ -59,9 +59,15 @@ extension Exchange {
     run.end()
     lanes = nil
     tools = nil
-    worker.settled(self, record: accessRecord(tokensIn: tokensIn))
+    worker.metrics.recordExchange(
+      cluster: context.route.cluster ?? "", dialect: context.dialect, outcome: outcome.rawValue, status: status,
+      durationMs: durationMs, tokensIn: tokensIn, tokensOut: tokensOut)
+    if worker.logsAccess { worker.logAccess(accessRecord(tokensIn: tokensIn)) }
+    worker.settled(self)
     body = .none
   }
+
+  private var durationMs: Double { Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6 }
 
   private func accessRecord(tokensIn: Int) -> AccessRecord {
     var record = AccessRecord(time: UTCTimestamp.now())
@@ -77,7 +83,7 @@ extension Exchange {
     record.method = context.request.method
     record.status = status
     record.ttftMs = context.ttftMs
-    record.durationMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
+    record.durationMs = durationMs
     if tokensIn > 0 { record.tokensIn = tokensIn }
     if tokensOut > 0 { record.tokensOut = tokensOut }
     record.policy = context.decision?.binding

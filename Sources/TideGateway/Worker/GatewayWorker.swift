@@ -196,6 +196,13 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     record.clientProtocol = client.protocolName
     record.generation = current.generation.number
     metrics.record(record)
+    logAccess(record)
+  }
+
+  /// Whether anybody reads the access records of exchanges.
+  var logsAccess: Bool { log.writesAccess || onSettled != nil }
+
+  func logAccess(_ record: AccessRecord) {
     log.access(record)
     onSettled?(record)
   }
@@ -204,10 +211,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
     connection.version == .h2 ? (connection.isTLS ? "h2" : "h2c") : "http/1.1"
   }
 
-  func settled(_ exchange: Exchange, record: AccessRecord) {
-    metrics.record(record)
-    log.access(record)
-    onSettled?(record)
+  func settled(_ exchange: Exchange) {
     let last = exchanges.removeLast()
     if last !== exchange {
       last.position = exchange.position
