@@ -64,6 +64,15 @@ final class GatewayLog: Sendable {
       ])
   }
 
+  func answerUndecodable(exchange: String, endpoint: Endpoint, reason: String) {
+    logger.warning(
+      "upstream's answer could not be decoded",
+      metadata: [
+        "exchange": "\(exchange)", "cluster": "\(endpoint.cluster)", "endpoint": "\(endpoint.authority)",
+        "reason": "\(reason)",
+      ])
+  }
+
   func access(_ record: AccessRecord) {
     guard let accessOutput else { return }
     var line: [UInt8] = []
