@@ -1,4 +1,3 @@
-import CodingFixtures
 import TideCore
 import TideHTTP
 import TideIO
@@ -64,7 +63,6 @@ final class CodedUpstream: HTTPRequestHandler, @unchecked Sendable {
     private var resetsWhenTaken = false
 
     override func streamTaken(_ stream: HTTPStream, byteCount: Int) {
-      upstream.takenByteCount.change { $0 += byteCount }
       if resetsWhenTaken, stream.output.isEmpty { stream.reset(.internalError) }
     }
 
@@ -73,8 +71,6 @@ final class CodedUpstream: HTTPRequestHandler, @unchecked Sendable {
   }
 
   let requests = Watched<[Request]>([])
-  /// Bytes of bodies that have left.
-  let takenByteCount = Watched(0)
   private(set) var address: SocketAddress!
   private let io = Worker(index: 80)
   private var server: HTTPServer!
