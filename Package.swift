@@ -24,6 +24,12 @@ let package = Package(
     // Found without pkg-config, one of whose flags SwiftPM refuses with a warning.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CBrotli", pkgConfig: "libbrotlidec", providers: [.apt(["libbrotli-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(
+      name: "CBrotliEncoder", path: "Tests/CBrotliEncoder", pkgConfig: "libbrotlienc",
+      providers: [.apt(["libbrotli-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CLuaShim", dependencies: ["CLua"]),
 
@@ -34,6 +40,7 @@ let package = Package(
     .target(name: "TideHTTP2", dependencies: ["TideCore", "CNghttp2"], swiftSettings: swift),
     .target(name: "TideHTTP", dependencies: ["TideCore", "TideIO", "TideHTTP1", "TideHTTP2"], swiftSettings: swift),
     .target(name: "TideDialects", dependencies: ["TideCore"], swiftSettings: swift),
+    .target(name: "TideCoding", dependencies: ["CZlib", "CBrotli", "CZstd"], swiftSettings: swift),
 
     // Policies.
     .target(name: "TideRegex", swiftSettings: swift),
@@ -60,8 +67,8 @@ let package = Package(
     .target(
       name: "TideGateway",
       dependencies: [
-        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideLua", "TidePolicy", "TideStore", "TideConfig",
-        "TideTelemetry", "TideEngine", .product(name: "Logging", package: "swift-log"),
+        "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideCoding", "TideLua", "TidePolicy", "TideStore",
+        "TideConfig", "TideTelemetry", "TideEngine", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
     .executableTarget(
       name: "tidegate",
@@ -80,6 +87,10 @@ let package = Package(
     .testTarget(
       name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideIO", "TideCore"],
       swiftSettings: swift),
+    .target(
+      name: "CodingFixtures", dependencies: ["TideCoding", "CZlib", "CZstd", "CBrotliEncoder"],
+      path: "Tests/CodingFixtures", swiftSettings: swift),
+    .testTarget(name: "TideCodingTests", dependencies: ["TideCoding", "CodingFixtures"], swiftSettings: swift),
     .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
     .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
@@ -91,7 +102,7 @@ let package = Package(
       name: "TideGatewayTests",
       dependencies: [
         "TideGateway", "TideHTTP", "TideEngine", "TideCore", "TideIO", "TideConfig", "TidePolicy", "TideTelemetry",
-        "TideDialects",
+        "TideDialects", "TideCoding", "CodingFixtures",
       ], swiftSettings: swift),
   ],
   cLanguageStandard: .gnu11

@@ -46,6 +46,7 @@ extension ConfigurationPrinter {
           ("connections", .count(limits.connections)),
           ("request_body", .text(SizeText.text(bytes: limits.requestBody))),
           ("response_body", .text(SizeText.text(bytes: limits.responseBody))),
+          ("decoded_body", .text(SizeText.text(bytes: limits.decodedBody))),
           ("header_list", .text(SizeText.text(bytes: limits.headerList))),
           ("stream_buffer", .text(SizeText.text(bytes: limits.streamBuffer))),
           ("policy_memory", .text(SizeText.text(bytes: limits.policyMemory))),

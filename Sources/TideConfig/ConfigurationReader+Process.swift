@@ -18,13 +18,17 @@ extension ConfigurationReader {
     guard let node = fields["limits"],
       let fields = ConfigurationFields(
         node, "`limits`",
-        allowed: ["connections", "request_body", "response_body", "header_list", "stream_buffer", "policy_memory"],
+        allowed: [
+          "connections", "request_body", "response_body", "decoded_body", "header_list", "stream_buffer",
+          "policy_memory",
+        ],
         reader: self)
     else { return limits }
     limits.connections = fields.integer("connections", in: 1...1_000_000, default: limits.connections)
     limits.isConnectionsExplicit = fields.contains("connections")
     limits.requestBody = fields.bytes("request_body", in: 1 << 10...1 << 30, default: limits.requestBody)
     limits.responseBody = fields.bytes("response_body", in: 1 << 10...1 << 30, default: limits.responseBody)
+    limits.decodedBody = fields.bytes("decoded_body", in: 1 << 10...1 << 30, default: limits.decodedBody)
     limits.headerList = fields.bytes("header_list", in: 4 << 10...256 << 10, default: limits.headerList)
     limits.streamBuffer = fields.bytes("stream_buffer", in: 16 << 10...1 << 20, default: limits.streamBuffer)
     limits.policyMemory = fields.bytes("policy_memory", in: 1 << 20...1 << 40, default: limits.policyMemory)

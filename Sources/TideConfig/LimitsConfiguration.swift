@@ -6,6 +6,8 @@ public struct LimitsConfiguration: Sendable, Equatable {
   public var requestBody = 10 << 20
   /// Non-streamed answers that a policy must see whole.
   public var responseBody = 32 << 20
+  /// What a coded body may expand to that is read whole: a request's, or an answer's that a policy must see whole.
+  public var decodedBody = 10 << 20
   public var headerList = 32 << 10
   /// Per stream and direction.
   public var streamBuffer = 64 << 10

@@ -66,6 +66,15 @@ final class GatewayLog: Sendable {
 
   var writesAccess: Bool { accessOutput != nil }
 
+  func answerUndecodable(exchange: String, endpoint: Endpoint, reason: String) {
+    logger.warning(
+      "upstream's answer could not be decoded",
+      metadata: [
+        "exchange": "\(exchange)", "cluster": "\(endpoint.cluster)", "endpoint": "\(endpoint.authority)",
+        "reason": "\(reason)",
+      ])
+  }
+
   func access(_ record: AccessRecord) {
     guard let accessOutput else { return }
     var line: [UInt8] = []

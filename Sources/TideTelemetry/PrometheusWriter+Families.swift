@@ -173,6 +173,11 @@ extension PrometheusWriter {
       (.shed, "tidegate_shed_total", "reason", "New requests refused because of overload."),
       (.attack, "tidegate_attacks_total", "row", "Connections or streams ended by a limit against floods."),
       (.timeout, "tidegate_timeouts_total", "kind", "Deadlines that passed."),
+      (.decoded, "tidegate_decoded_total", "coding", "Bodies of requests and answers whose content coding was undone."),
+      (
+        .undecodable, "tidegate_undecodable_total", "reason",
+        "Bodies of requests and answers that could not be read for their content coding."
+      ),
     ]
     for (event, name, label, help) in families {
       var sums: [String: UInt64] = [:]

@@ -16,7 +16,7 @@ public final class WorkerMetrics: Sendable {
   }
 
   /// Rare events, each with a name that becomes a label. Names come from the program, never from a client.
-  enum Event: String, CaseIterable { case refused, shed, attack, timeout }
+  enum Event: String, CaseIterable { case refused, shed, attack, timeout, decoded, undecodable }
 
   private struct Labelled {
     var exchanges: [ExchangeMetrics] = []
@@ -91,6 +91,10 @@ public final class WorkerMetrics: Sendable {
   public func recordAttack(_ row: String) { record(.attack, row) }
   /// A deadline passed: `connect`, `first_byte`, `idle`, `total`, `handshake`, ...
   public func recordTimeout(_ kind: String) { record(.timeout, kind) }
+  /// A body whose content coding is undone.
+  public func recordDecoded(_ coding: String) { record(.decoded, coding) }
+  /// A body whose content coding cannot be undone, and why.
+  public func recordUndecodable(_ reason: String) { record(.undecodable, reason) }
 
   private func record(_ event: Event, _ name: String) {
     labelled.withLock { $0.events[event, default: [:]][name, default: 0] &+= 1 }

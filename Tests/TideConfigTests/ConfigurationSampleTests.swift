@@ -57,6 +57,7 @@ struct ConfigurationSampleTests {
           lint: .warn))
     #expect(configuration.limits.connections == 1000 && configuration.limits.isConnectionsExplicit)
     #expect(configuration.limits.requestBody == 11 << 20 && configuration.limits.responseBody == 33 << 20)
+    #expect(configuration.limits.decodedBody == 12 << 20)
     #expect(configuration.limits.headerList == 16 << 10 && configuration.limits.streamBuffer == 32 << 10)
     #expect(configuration.limits.policyMemory == 512 << 20)
     #expect(configuration.store == .memory)

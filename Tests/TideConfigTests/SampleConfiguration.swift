@@ -67,6 +67,7 @@ enum SampleConfiguration {
       connections: 1000
       request_body: 11MiB
       response_body: 33MiB
+      decoded_body: 12MiB
       header_list: 16KiB
       stream_buffer: 32KiB
       policy_memory: 512MiB

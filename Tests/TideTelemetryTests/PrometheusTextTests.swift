@@ -54,6 +54,8 @@ struct PrometheusTextTests {
       worker.recordTokenGap(nanoseconds: UInt64(25_000_000 * (index + 1)))
       worker.recordAttack("H2-01")
       worker.recordRefused("no_route")
+      worker.recordDecoded("gzip")
+      worker.recordUndecodable("ratio")
       worker.add(.downstreamBytesOut, 5)
       worker.recordTurn(nanoseconds: 1000)
     }
@@ -86,6 +88,8 @@ struct PrometheusTextTests {
     #expect(value("gen_ai_server_time_per_output_token_seconds_count") == 2)
     #expect(value("tidegate_attacks_total", ["row": "H2-01"]) == 2)
     #expect(value("tidegate_refused_total", ["reason": "no_route"]) == 2)
+    #expect(value("tidegate_decoded_total", ["coding": "gzip"]) == 2)
+    #expect(value("tidegate_undecodable_total", ["reason": "ratio"]) == 2)
     #expect(value("tidegate_bytes_total", ["side": "downstream", "direction": "out"]) == 10)
     #expect(value("tidegate_pool_opened_total", ["cluster": "c", "endpoint": "http://e"]) == 3)
     #expect(value("tidegate_connections_open", ["side": "upstream"]) == 3)

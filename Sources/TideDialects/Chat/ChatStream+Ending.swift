@@ -140,6 +140,7 @@ extension StreamFailure {
     case .upstreamError: "upstream_error"
     case .policy: "policy_error"
     case .truncated: "upstream_stream_interrupted"
+    case .undecodable: "upstream_undecodable"
     case .timedOut: "upstream_timeout"
     case .drained: "gateway_draining"
     }
@@ -155,6 +156,7 @@ extension StreamFailure {
     case .upstreamError: "The upstream reported an error."
     case .policy: "A policy of the gateway failed; the answer was stopped."
     case .truncated: "The upstream ended the stream before the answer was complete."
+    case .undecodable: "The upstream's answer could not be decoded; it is incomplete."
     case .timedOut: "The upstream was silent for too long; the answer is incomplete."
     case .drained: "The gateway is shutting down; the answer is incomplete."
     }

@@ -29,6 +29,8 @@ public enum StreamFailure: UInt8, Sendable, BitwiseCopyable {
   case policy
   /// The upstream ended without the terminal marker, cleanly or not.
   case truncated
+  /// Its content coding is broken, or expands too far.
+  case undecodable
   /// The upstream was silent for too long.
   case timedOut
   /// The gateway's drain limit ended the stream.

@@ -1,3 +1,4 @@
+import TideCoding
 import TideCore
 import TideDialects
 import TidePolicy
@@ -17,6 +18,8 @@ extension Exchange {
     outcome = failure.outcome
     var headers = HeaderList()
     if let seconds = failure.retryAfterSeconds { headers.append("retry-after", String(seconds)) }
+    // Which codings would do (RFC 9110, section 12.5.3).
+    if failure.status == 415 { headers.append("accept-encoding", ContentCoding.list) }
     answer(
       failure.status, headers,
       ErrorShape.body(

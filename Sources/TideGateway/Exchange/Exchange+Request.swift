@@ -20,8 +20,7 @@ extension Exchange {
     switch kind {
     case .models: answerModels()
     case .other: routeUnparsed()
-    case .chat, .completion, .embedding, .tokenCount:
-      requestBody.reserveCapacity(min(context.request.contentLength ?? 0, Self.reservedBodyLimit))
+    case .chat, .completion, .embedding, .tokenCount: prepareRequestBody()
     }
   }
 
@@ -32,7 +31,7 @@ extension Exchange {
     lastActivity = worker.io.now
     if kind.readsBody {
       guard phase == .receiving || phase == .waiting else { return }
-      requestBody.append(contentsOf: bytes)
+      if requestDecoder == nil { requestBody.append(contentsOf: bytes) } else { decodeRequest(bytes) }
       // Assembly: what must be whole before it is judged refills its window while it collects; not before the client may come in.
       if phase == .receiving { downstream.returnCredit(bytes.count) }
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }
@@ -63,6 +62,7 @@ extension Exchange {
   }
 
   func requestIsWhole() {
+    guard requestIsDecoded() else { return }
     context.requestSize = requestBody.count
     if kind == .chat || kind == .tokenCount {
       switch ChatRequest.parse(requestBody, dialect) {

@@ -1,3 +1,4 @@
+import TideCoding
 import TideCore
 import TideDialects
 import TidePolicy
@@ -25,28 +26,31 @@ extension Exchange {
     requestBody = []
     let isSuccess = response.status < 400
     if !isSuccess { outcome = .upstreamFailed }
-    let isEventStream = response.headers.begins("content-type", with: "text/event-stream")
-    if isSuccess, kind == .chat {
-      if let encoding = response.headers["content-encoding"], encoding.lowercased() != "identity" {
-        // Text that no policy could read must not pass (robustness, section 3).
-        guard lanes == nil, !judgesTools else { return fail(.upstreamMalformed) }
-        // Nobody but the client can read it.
-        body = .relay(tee: false)
-        sendRelayedHead(response)
-      } else if isEventStream {
-        body = .events(AnswerStream(dialect, options: streamOptions()))
-        if judgesTools { tools = ToolGate.make(dialect, scratch: worker.dialectScratch) }
-        sendStreamHead(response)
-      } else if lanes != nil || judgesTools {
-        body = .whole
-      } else {
-        body = .relay(tee: true)
-        sendRelayedHead(response)
-      }
-    } else {
+    guard isSuccess, kind == .chat else {
       body = .relay(tee: kind.answersTokens && isSuccess)
-      sendRelayedHead(response)
+      return sendRelayedHead(response)
     }
+    let policiesRead = lanes != nil || judgesTools
+    let encoding = ContentEncoding(response.headers.joined("content-encoding"))
+    if let problem = encoding.problem {
+      // Text that no policy could read must not pass (robustness, section 3).
+      guard !policiesRead else { return answerIsForeign(encoding, problem) }
+      // Nobody but the client can read it.
+      body = .relay(tee: false)
+      return sendRelayedHead(response)
+    }
+    if response.headers.begins("content-type", with: "text/event-stream") {
+      // Read in any case: it has the usage that the gateway asked for, and its end must be seen.
+      body = .events(AnswerStream(dialect, options: streamOptions()))
+      if judgesTools { tools = ToolGate.make(dialect, scratch: worker.dialectScratch) }
+      sendStreamHead(response)
+    } else if policiesRead {
+      body = .whole
+    } else {
+      body = .relay(tee: true)
+      return sendRelayedHead(response)
+    }
+    if case .coded(let coding) = encoding { decodeAnswer(coding) }
   }
 
   func streamOptions() -> ChatStreamOptions {
@@ -92,6 +96,12 @@ extension Exchange {
     }
     lastActivity = worker.io.now
     worker.metrics.add(.upstreamBytesIn, UInt64(bytes.count))
+    take(bytes)
+  }
+
+  /// Takes bytes of the answer's body, which are plain now.
+  @inline(__always)
+  func take(_ bytes: UnsafeRawBufferPointer) {
     switch body {
     case .none: upstream?.returnCredit(bytes.count)
     case .events(let stream):
@@ -102,7 +112,7 @@ extension Exchange {
       pass(bytes, to: stream)
     case .whole:
       assembly.append(contentsOf: bytes)
-      upstream?.returnCredit(bytes.count)
+      returnUpstreamCredit()
       if assembly.count > configuration.limits.responseBody {
         abandonUpstream()
         fail(
@@ -122,7 +132,7 @@ extension Exchange {
   /// Keeps a relayed answer until it is whole and its usage can be read; one that comes in one piece need not be kept.
   private func keepForUsage(_ bytes: UnsafeRawBufferPointer) {
     if bytes.count == upstreamHead?.contentLength {
-      usage = AnswerBody.reportedUsage(bytes, dialect)
+      usage = reportedUsage(bytes)
       body = .relay(tee: false)
     } else if assembly.count &+ bytes.count <= Self.teeLimit {
       assembly.append(contentsOf: bytes)
@@ -176,7 +186,7 @@ extension Exchange {
       }
     case .whole: if judgesTools { judgeToolsOfBody() } else { judgeWholeBody() }
     case .relay(let tee):
-      if tee { usage = assembly.withUnsafeBytes { AnswerBody.reportedUsage($0, dialect) } }
+      if tee { usage = assembly.withUnsafeBytes { reportedUsage($0) } }
       finishAnswer()
     }
   }
@@ -193,7 +203,7 @@ extension Exchange {
     case .policy: outcome = .policyFailed
     case .timedOut: outcome = .timedOut
     case .drained: outcome = .drainKilled
-    case .malformed, .badArguments, .tooLarge, .truncated: outcome = .upstreamDied
+    case .malformed, .badArguments, .tooLarge, .truncated, .undecodable: outcome = .upstreamDied
     }
     if failure != .upstreamError { stream.writeError(failure, into: &downstream.output) }
     note(stream)
@@ -268,6 +278,7 @@ extension Exchange {
 
   /// Resets an upstream that still runs, because nobody wants its answer any more.
   func abandonUpstream() {
+    stopDecoding()
     pool?.cancel(self)
     if !isUpstreamComplete { upstream?.reset(.cancelled) }
     releaseUpstream()
@@ -277,6 +288,7 @@ extension Exchange {
   func finishAnswer() {
     guard phase.rawValue < Phase.answered.rawValue else { return }
     phase = .answered
+    stopDecoding()
     assembly = []
     lastActivity = worker.io.now
     downstream.end()

@@ -29,6 +29,8 @@ extension Exchange {
     let wasAnswered = phase == .answered
     if phase == .waiting { stopWaiting() }
     phase = .settled
+    stopDecoding()
+    requestDecoder = nil
     if let timer { worker.io.timers.cancel(timer) }
     timer = nil
     if let holdTimer { worker.io.timers.cancel(holdTimer) }
@@ -49,7 +51,7 @@ extension Exchange {
     upstream = nil
     pool = nil
     downstream.consumer = nil
-    worker.metrics.add(.downstreamBytesIn, UInt64(clamping: context.requestSize))
+    worker.metrics.add(.downstreamBytesIn, UInt64(clamping: receivedByteCount))
     worker.metrics.add(.downstreamBytesOut, deliveredByteCount)
     if outcome == .timedOut { worker.metrics.recordTimeout(endpointName.isEmpty ? "request" : "upstream") }
     let tokensIn = usage?.prompt ?? context.chat?.tokensEstimate ?? 0
@@ -68,6 +70,9 @@ extension Exchange {
   }
 
   private var durationMs: Double { Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6 }
+
+  /// Bytes of the request's body as they came.
+  private var receivedByteCount: Int { codedRequestSize > 0 ? codedRequestSize : context.requestSize }
 
   private func accessRecord(tokensIn: Int) -> AccessRecord {
     var record = AccessRecord(time: UTCTimestamp.now())
@@ -92,7 +97,7 @@ extension Exchange {
     record.tenant = context.auth?.tenant
     record.clientAddress = context.client.ip
     record.clientProtocol = context.client.protocolName
-    record.bytesIn = UInt64(context.requestSize)
+    record.bytesIn = UInt64(receivedByteCount)
     record.bytesOut = deliveredByteCount
     record.attempts = attempts
     record.isStreaming = context.isStreaming

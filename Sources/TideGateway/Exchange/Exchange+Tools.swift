@@ -64,6 +64,7 @@ extension Exchange {
         // While a lane's hook waits, what was decided is taken up behind it.
         guard phase == .responding else { return }
         judgeTools(tools, of: stream)
+        if let decoder { return decoder.goOn() }
         if phase == .responding, isUpstreamComplete, tools.call == nil { upstreamBodyIsWhole() }
       }
     }

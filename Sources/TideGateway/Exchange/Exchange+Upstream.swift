@@ -51,6 +51,8 @@ extension Exchange {
     var headers = ForwardedHeaders.request(context.request.headers)
     headers.set("x-request-id", context.id)
     headers.set("accept-encoding", "identity")
+    // What was read is plain.
+    if kind.readsBody { headers.remove("content-encoding") }
     if let cluster = worker.cluster(named: endpoint.cluster, in: generation),
       let credentials = cluster.cluster.configuration.credentials
     {
@@ -121,6 +123,6 @@ extension Exchange {
   /// Returns credit once the client has taken what came before it: this is the backpressure.
   func returnUpstreamCredit() {
     guard let upstream, downstream.output.byteCount < Self.creditStep else { return }
-    upstream.returnCredit(upstream.unreturnedCredit)
+    upstream.returnCredit(upstream.unreturnedCredit - (decoder?.codedByteCount ?? 0))
   }
 }

@@ -94,6 +94,7 @@ extension Exchange {
     }
     if phase == .responding, let tools, case .events(let stream) = body { judgeTools(tools, of: stream) }
     guard phase == .responding else { return }
+    if let decoder { return decoder.goOn() }
     if !held.isEmpty {
       let bytes = Array(held.readableBytes)
       held = ByteQueue()

@@ -1,3 +1,4 @@
+import TideCoding
 import TideConfig
 import TideCore
 import TideDialects
@@ -9,7 +10,8 @@ import TidePolicy
 ///
 /// Owned by one worker. It lives from the request's head until its downstream stream is closed; the upstream stream may outlive that
 /// by the moment it takes to read its end. What it does in each phase lies in the extensions, in the order of an exchange's life:
-/// `+Request`, `+Routing`, `+Upstream`, `+Response`, `+Answer`, `+Settlement`; `+Waiting` is what policies make it wait for.
+/// `+Request`, `+Routing`, `+Upstream`, `+Response`, `+Answer`, `+Settlement`; `+Waiting` is what policies make it wait for, and
+/// `+Decoding` what is done where a body comes coded.
 final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   enum Phase: UInt8 {
     /// The request's body is being collected.
@@ -81,7 +83,12 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   // Downstream
   let downstream: HTTPStream
   var isRequestComplete = false
+  /// As it is read: plain, however it came.
   var requestBody: [UInt8] = []
+  /// Undoes the coding of a body that has one and is read; nil once it is whole.
+  var requestDecoder: ContentDecoder?
+  /// Bytes of such a body as they came.
+  var codedRequestSize = 0
   /// A relayed request body that waits for its upstream stream; only for requests that are not parsed.
   var pendingUpload = ByteQueue()
   /// Whether part of a relayed request body has been handed to an endpoint.
@@ -103,6 +110,9 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var upstreamHead: ResponseHead?
   /// The answer so far, when it is collected or teed.
   var assembly: [UInt8] = []
+  /// Stands between this exchange and its streams while an answer is decoded; nil for nearly every answer.
+  var decoder: AnswerDecoder?
+  /// All of the answer's body has come, and if it was coded, been decoded.
   var isUpstreamComplete = false
   /// Whether the client asked for the usage event itself.
   var clientWantsUsage = false

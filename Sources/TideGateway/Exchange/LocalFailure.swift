@@ -1,3 +1,4 @@
+import TideCoding
 import TideCore
 import TideDialects
 
@@ -51,8 +52,14 @@ struct LocalFailure {
     .policyFailed)
   static let noUpstream = LocalFailure(503, "no_upstream", "No upstream can take this request.", .upstreamFailed)
 
-  static func tooLarge(_ limit: Int) -> LocalFailure {
-    LocalFailure(413, "request_too_large", "The request's body is larger than \(limit) bytes.")
+  static func tooLarge(_ limit: Int, _ how: String = "") -> LocalFailure {
+    LocalFailure(413, "request_too_large", "The request's body is larger than \(limit) bytes\(how).")
+  }
+
+  static func unsupportedEncoding(_ problem: String) -> LocalFailure {
+    LocalFailure(
+      415, "unsupported_content_encoding",
+      "The request's body \(problem). Send it plain, or with one of \(ContentCoding.list).")
   }
 
   static func unknownModel(_ model: String) -> LocalFailure {

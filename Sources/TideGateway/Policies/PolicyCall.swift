@@ -1,3 +1,4 @@
+import TideCoding
 import TideCore
 import TideHTTP
 import TideIO
@@ -143,7 +144,26 @@ final class PolicyCall: StreamConsumer, PoolWaiter {
     // The stream ends in its own time; a reset now would cost its connection.
     self.stream = nil
     stream.consumer = nil
-    end(.success(FetchResponse(status: head.status, headers: head.headers, body: body)))
+    end(decoded(head))
+  }
+
+  /// The whole answer, its content coding undone if it has one; one that is not known is the policy's to read.
+  private func decoded(_ head: ResponseHead) -> Result<FetchResponse, FetchFailure> {
+    var response = FetchResponse(status: head.status, headers: head.headers, body: body)
+    guard !body.isEmpty, case .coded(let coding) = ContentEncoding(head.headers.joined("content-encoding")) else {
+      return .success(response)
+    }
+    switch body.withUnsafeBytes({ ContentDecoder.decode($0, coding, byteLimit: request.bodyBytesMax) }) {
+    case .success(let plain):
+      response.body = plain
+      response.headers.remove("content-encoding")
+      response.headers.remove("content-length")
+      return .success(response)
+    case .failure(.tooLarge):
+      return .failure(
+        FetchFailure(.tooLarge, "the answer is larger than \(request.bodyBytesMax) bytes when it is decoded"))
+    case .failure(let failure): return .failure(FetchFailure(.closed, "the answer \(failure.message)"))
+    }
   }
 
   override func streamReset(_ stream: HTTPStream, _ reason: StreamReset) {

@@ -124,6 +124,11 @@ final class GatewayHarness: @unchecked Sendable {
   /// The most that one exchange holds now, for either side.
   var bufferedByteCountMax: Int { io.perform { [worker] _ in worker!.bufferedByteCountMax } }
 
+  /// The most that one exchange keeps of a coded answer now.
+  var codedByteCountMax: Int {
+    io.perform { [worker] _ in worker!.exchanges.map { $0.decoder?.codedByteCount ?? 0 }.max() ?? 0 }
+  }
+
   /// Asks until it is so; each question is a round trip to the worker, not a pause.
   func eventually(_ isSo: () -> Bool) -> Bool {
     let deadline = MonotonicTime.now().advanced(byMs: 15_000)
