@@ -45,7 +45,8 @@ final class ConfigurationReader {
   }
 
   static let keys = [
-    "listeners", "admin", "workers", "clusters", "models", "plugins", "policies", "routes", "limits", "store", "log",
+    "listeners", "admin", "workers", "io_uring", "clusters", "models", "plugins", "policies", "routes", "limits",
+    "store", "log",
     "drain",
   ]
 
@@ -71,6 +72,7 @@ final class ConfigurationReader {
       listeners: readListeners(fields),
       admin: readAdmin(fields),
       workers: readWorkers(fields),
+      ioUring: fields.choice("io_uring", default: .automatic),
       clusters: clusters,
       models: models,
       plugins: plugins,

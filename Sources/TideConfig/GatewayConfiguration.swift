@@ -8,6 +8,7 @@ public struct GatewayConfiguration: Sendable {
   public var listeners: [ListenerConfiguration]
   public var admin: AdminConfiguration
   public var workers: WorkerCount
+  public var ioUring: IOUringUse
   public var clusters: [ClusterConfiguration]
   public var models: [ModelEntry]
   public var plugins: PluginsConfiguration
@@ -32,6 +33,13 @@ public struct GatewayConfiguration: Sendable {
   public var allPolicies: [PolicyBinding] {
     policies + routes.flatMap(\.policies)
   }
+}
+
+/// Whether workers send by io_uring.
+public enum IOUringUse: String, Sendable, CaseIterable {
+  /// Where the kernel lets them.
+  case automatic = "auto"
+  case off
 }
 
 /// Where `/healthz`, `/metrics` and the other admin paths are served.

@@ -110,6 +110,7 @@ public final class Gateway {
     Banner.print(
       built, version: options.version, workerCount: workerCount, listenerAddresses: listenerAddresses,
       isTerminal: isatty(1) == 1)
+    if let log { workers.first?.io.post { log.log(.info, "\($0.sendBatching)") } }
     for warning in built.warnings { log.warning("\(warning)") }
     StartupMemory.release()
   }
@@ -122,7 +123,7 @@ public final class Gateway {
     for listener in configuration.listeners { try Listener.probe(try address(of: listener.address)) }
     let ticketKeys = TLSTicketKeys()
     for index in 0..<count {
-      let io = Worker(index: index)
+      let io = Worker(index: index, batchesSends: configuration.ioUring == .automatic)
       let local = WorkerGeneration(
         generation: generation,
         policies: try policyWorker(generation, index))
@@ -306,6 +307,7 @@ public final class Gateway {
     }
     if next.admin != started.admin { refuse("admin") }
     if next.workers != started.workers { refuse("workers") }
+    if next.ioUring != started.ioUring { refuse("io_uring") }
     if next.limits.connections != started.limits.connections { refuse("limits.connections") }
     if next.log != started.log { refuse("log") }
     if next.store != started.store { refuse("store") }

@@ -191,6 +191,9 @@ extension PrometheusWriter {
     single(
       "tidegate_loop_turns_total", .counter, "Turns of all workers' loops.",
       workers.reduce(0) { $0 &+ $1.current(.turns) })
+    single(
+      "tidegate_send_batches_total", .counter, "System calls that took the sends of many connections, by io_uring.",
+      workers.reduce(0) { $0 &+ $1.current(.sendBatches) })
     family("tidegate_loop_turn_seconds", .histogram, "How long a turn of a worker's loop took.")
     for (index, worker) in workers.enumerated() {
       histogram(

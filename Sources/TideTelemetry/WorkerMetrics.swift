@@ -12,7 +12,7 @@ public final class WorkerMetrics: Sendable {
   public enum Count: Int, Sendable, CaseIterable {
     case downstreamBytesIn, downstreamBytesOut, upstreamBytesIn, upstreamBytesOut
     case tlsHandshakes, tlsHandshakeFailures
-    case cancels, retries, upstreamPauses, turns
+    case cancels, retries, upstreamPauses, turns, sendBatches
   }
 
   /// Rare events, each with a name that becomes a label. Names come from the program, never from a client.

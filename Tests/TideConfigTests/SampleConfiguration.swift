@@ -15,6 +15,7 @@ enum SampleConfiguration {
     admin:
       address: 127.0.0.1:8081
     workers: 3
+    io_uring: off
     clusters:
       - name: openai
         dialect: openai

@@ -120,9 +120,12 @@ final class Probe: SocketConnection {
 
 /// A worker on a thread of its own, with what tests do on it.
 final class Harness: @unchecked Sendable {
-  let worker = Worker(index: 0)
+  let worker: Worker
 
-  init() { worker.start() }
+  init(_ worker: Worker = Worker(index: 0)) {
+    self.worker = worker
+    worker.start()
+  }
 
   deinit {
     worker.stop()

@@ -344,6 +344,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   private func noteTransport() {
     let now = io.counters
     metrics.add(.turns, now.turns &- noted.turns)
+    metrics.add(.sendBatches, now.batches &- noted.batches)
     metrics.add(.upstreamPauses, now.readPauses &- noted.readPauses)
     noted = now
   }

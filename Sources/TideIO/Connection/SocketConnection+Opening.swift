@@ -119,6 +119,7 @@ extension SocketConnection {
   /// Frees the descriptor now; the object goes at the end of the turn.
   final func finish(reset: Bool) {
     guard phase != .closed else { return }
+    if flags.contains(.queued) { worker.gathering?.sendLast(of: self) }
     phase = .closed
     flags.remove(.dirty)
     closeTimer?.cancel()

@@ -4,6 +4,9 @@ import TideCore
 extension SocketConnection {
   /// Writes what is pending, then what the owner produces, until there is none or the socket is full.
   final func flush() {
+    let ring = worker.gathering
+    // A connection with bytes in the ring may not write past them.
+    if let ring, ring.isFull || flags.contains(.queued) { ring.submit() }
     flags.remove([.dirty, .wantsFlush])
     guard phase == .open || phase == .closing else { return }
     if flags.contains(.writeBroken) { return discardOutput() }
@@ -14,10 +17,16 @@ extension SocketConnection {
     if pending != nil, !writePending() { return }
     var budget = Self.flushBudget
     while budget > 0 {
-      let (filled, hasMore) = gather()
+      let offset = ring?.byteCount ?? 0
+      let (filled, hasMore) = gather(at: offset)
       guard phase != .closed else { return }
       if filled > 0 {
-        guard write(UnsafeRawBufferPointer(start: worker.scratch.baseAddress, count: filled)) else { return }
+        let bytes = UnsafeRawBufferPointer(rebasing: worker.scratch[offset..<offset + filled])
+        if let ring, !hasMore, phase == .open, transport == nil {
+          flags.insert(.queued)
+          return ring.add(self, bytes, at: offset)
+        }
+        guard write(bytes) else { return }
         budget -= filled
       }
       if !hasMore {
@@ -30,12 +39,45 @@ extension SocketConnection {
     worker.deferToNextTurn(self)
   }
 
+  /// What came of the bytes that the ring had of this connection.
+  ///
+  /// - Parameter result: how many the socket took, or a negated errno value, or `SendRing.notSent`.
+  final func sendCompleted(_ result: Int32, _ bytes: UnsafeRawBufferPointer) {
+    flags.remove(.queued)
+    guard phase == .open || phase == .closing else { return }
+    if result == SendRing.notSent || result == -EINTR {
+      _ = write(bytes)
+      return
+    }
+    worker.counters.writes &+= 1
+    guard result >= 0 || result == -EAGAIN else { return breakWriting(SocketFailure(.write, code: -result)) }
+    let taken = max(0, Int(result))
+    if taken > 0 {
+      worker.counters.bytesWritten &+= UInt64(taken)
+      closeTimer?.hasProgress = true
+    }
+    if taken < bytes.count {
+      flags.remove(.writable)
+      keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+    }
+  }
+
+  /// What the socket did not take waits until it takes more.
+  private final func keep(_ rest: UnsafeRawBufferPointer) {
+    worker.counters.shortWrites &+= 1
+    assert(pending == nil, "bytes overtake what a socket has not taken")
+    let kept = PendingOutput()
+    kept.queue.append(rest)
+    pending = kept
+    flags.insert(.wantsFlush)
+  }
+
   /// Lets the owner fill the worker's buffer. `hasMore` is false once it has produced nothing.
-  private final func gather() -> (filled: Int, hasMore: Bool) {
+  private final func gather(at offset: Int) -> (filled: Int, hasMore: Bool) {
     var filled = 0
     while filled <= Self.gatherLimit - Self.minimumProduceRoom {
       let count = connectionProduce(
-        into: UnsafeMutableRawBufferPointer(rebasing: worker.scratch[filled..<Self.gatherLimit]))
+        into: UnsafeMutableRawBufferPointer(rebasing: worker.scratch[offset + filled..<offset + Self.gatherLimit]))
       if phase == .closed || count == 0 { return (filled, false) }
       precondition(count > 0 && count <= Self.gatherLimit - filled, "connectionProduce overran its buffer")
       filled += count
@@ -49,11 +91,7 @@ extension SocketConnection {
     let taken = send(bytes)
     guard taken >= 0 else { return false }
     if taken == bytes.count { return true }
-    worker.counters.shortWrites &+= 1
-    let rest = PendingOutput()
-    rest.queue.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
-    pending = rest
-    flags.insert(.wantsFlush)
+    keep(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
     return false
   }
 
@@ -144,7 +182,7 @@ extension SocketConnection {
   private final func discardOutput() {
     pending = nil
     var isDry = false
-    while phase != .closed, !isDry { isDry = !gather().hasMore }
+    while phase != .closed, !isDry { isDry = !gather(at: worker.gathering?.byteCount ?? 0).hasMore }
     if phase == .closing { finish(reset: false) }
   }
 }

@@ -51,6 +51,8 @@ open class SocketConnection: PollTarget {
     static let readWantsWrite = Flags(rawValue: 1 << 9)
     static let writeWantsRead = Flags(rawValue: 1 << 10)
     static let server = Flags(rawValue: 1 << 11)
+    /// Bytes of this connection wait in the worker's ring.
+    static let queued = Flags(rawValue: 1 << 12)
   }
 
   final var phase: Phase

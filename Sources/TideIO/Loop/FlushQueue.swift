@@ -11,15 +11,19 @@ final class FlushQueue {
 
   /// Flushes each. A flush may bring others, which then leave as well, but not without end.
   ///
+  /// - Parameter ring: where the connections gather what they send.
   /// - Returns: how many were flushed.
-  func flush() -> UInt64 {
+  func flush(_ ring: SendRing?) -> UInt64 {
     guard !targets.isEmpty else { return 0 }
     let bound = targets.count * 4 + 1024
     var position = 0
     while position < targets.count, position < bound {
       targets[position]._withUnsafeGuaranteedRef { $0.flushTurn() }
       position += 1
+      // What comes of the sends may bring others, too.
+      if position == targets.count { ring?.submit() }
     }
+    ring?.submit()
     if position == targets.count {
       targets.removeAll(keepingCapacity: true)
     } else {

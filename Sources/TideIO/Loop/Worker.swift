@@ -44,6 +44,20 @@ public final class Worker: @unchecked Sendable {
   /// The one input buffer: valid during `connectionDidReceive`.
   let input: UnsafeMutableRawBufferPointer
 
+  /// Where the connections that are being flushed gather what they send; nil while each sends by itself.
+  final var gathering: SendRing? {
+    @inline(__always) get { isGathering ? ring : nil }
+  }
+  private final var isGathering = false
+  /// Whether so many connections had something to send in this turn that the worker is behind. Each write takes more then, and what has
+  /// just been produced leaves while it is in the nearest cache: the ring, which gathers first, would not be cheaper.
+  private final var isCrowded = false
+  /// nil outside `run`: a kernel that takes a ring back interrupts the thread that made it, which must be no other.
+  private(set) final var ring: SendRing?
+  private let makeRing: (() -> SendRing?)?
+  /// Whether sends of many connections leave together. Decided when `run` begins; read on the worker's own thread.
+  public private(set) var sendBatching = SendBatching.off
+
   private let poller: Int32
   private let events: UnsafeMutablePointer<epoll_event>
   private let mailbox = Mailbox()
@@ -67,8 +81,15 @@ public final class Worker: @unchecked Sendable {
   private var turnEndHooks: [(Worker) -> Void] = []
   private var stopHooks: [() -> Void] = []
 
-  /// - Parameter now: where the clock of a worker that is driven by `turn(at:_:)` begins.
-  public init(index: Int, now: MonotonicTime = .now()) {
+  /// - Parameters:
+  ///   - now: where the clock of a worker that is driven by `turn(at:_:)` begins.
+  ///   - batchesSends: whether `run` sends by io_uring, where the kernel lets it.
+  public convenience init(index: Int, now: MonotonicTime = .now(), batchesSends: Bool = false) {
+    self.init(index: index, now: now, makeRing: batchesSends ? { SendRing() } : nil)
+  }
+
+  init(index: Int, now: MonotonicTime = .now(), makeRing: (() -> SendRing?)?) {
+    self.makeRing = makeRing
     self.index = index
     self.now = now
     timers = TimerWheel(now: now)
@@ -149,6 +170,10 @@ public final class Worker: @unchecked Sendable {
   public func run() {
     clinux_set_current_worker(Unmanaged.passUnretained(self).toOpaque())
     turnEnded = .now()
+    if let makeRing {
+      ring = makeRing()
+      sendBatching = ring == nil ? .refused(errno) : .on
+    }
     while !stopRequested.load(ordering: .acquiring) { turn() }
     for message in mailbox.take() { message(self) }
     // What closes may open something in its place; that is closed as well, but not for ever.
@@ -162,6 +187,7 @@ public final class Worker: @unchecked Sendable {
       bury()
     }
     for hook in stopHooks { hook() }
+    ring = nil
     busySince.store(0, ordering: .relaxed)
     clinux_set_current_worker(nil)
   }
@@ -202,7 +228,10 @@ public final class Worker: @unchecked Sendable {
       if data & 1 == 1 {
         target(of: data)._withUnsafeGuaranteedRef { $0.pollReady(events[position].events) }
         // What one upstream connection brings is all there is for its streams: to read the others first would add nothing to it.
-        if dirty.count >= Self.dirtyPerFlush { counters.flushes &+= dirty.flush() }
+        if dirty.count >= Self.dirtyPerFlush {
+          isCrowded = true
+          flush(dirty)
+        }
       } else if data == 0 {
         hasMail = true
       } else {
@@ -219,7 +248,7 @@ public final class Worker: @unchecked Sendable {
           reads &+= 1
           if reads >= Self.ordinaryReadsPerFlush {
             reads = 0
-            counters.flushes &+= dirtyUpstream.flush()
+            flush(dirtyUpstream)
           }
         }
       }
@@ -290,9 +319,20 @@ public final class Worker: @unchecked Sendable {
   }
 
   private func flushDirty() {
-    counters.flushes &+= dirtyUpstream.flush()
-    counters.flushes &+= dirty.flush()
-    counters.flushes &+= dirtyUpstream.flush()
+    flush(dirtyUpstream)
+    flush(dirty)
+    flush(dirtyUpstream)
+    isCrowded = false
+  }
+
+  private func flush(_ queue: FlushQueue) {
+    guard !queue.isEmpty else { return }
+    let ring = !isCrowded && SendRing.worthwhile.contains(queue.count) ? ring : nil
+    isGathering = ring != nil
+    counters.flushes &+= queue.flush(ring)
+    guard let ring else { return }
+    isGathering = false
+    counters.batches = ring.batchCount
   }
 
   private func bury() {

@@ -5,8 +5,10 @@ public struct WorkerCounters: Sendable {
   public var flushes: UInt64 = 0
   public var bytesRead: UInt64 = 0
   public var bytesWritten: UInt64 = 0
-  /// Calls of send or SSL_write.
+  /// Calls of send or SSL_write, and sends of a batch.
   public var writes: UInt64 = 0
+  /// System calls that took the sends of many connections.
+  public var batches: UInt64 = 0
   /// Writes that the socket took only in part.
   public var shortWrites: UInt64 = 0
   /// Times a connection stopped reading because its owner said so.
