@@ -85,7 +85,7 @@ import Testing
     let head = #"{"choices":[{"delta":{"content":"a"}}],""# + key + #"":"#
     var shape = ChatEventShape()
     var event = ChatEvent()
-    _ = bytes(head + "null}").withUnsafeBytes {
+    bytes(head + "null}").withUnsafeBytes {
       if event.decode($0) { shape.learn(event, $0) }
     }
     for value in ["1", "\"a\"", "{}"] {
