@@ -25,6 +25,9 @@ public enum HTTPVersionChoice: Sendable, Equatable {
 public final class HTTPClientConnection: HTTPConnection {
   /// What one HTTP/1.1 response may have unreturned (architecture, "Two kinds of buffer").
   private static let http1RelayBytes = 64 * 1024
+  /// Bytes taken in a turn from a connection that streams share: until dry in practice. What is left over falls behind when turns are
+  /// long, and windows of 64 KiB a stream bound what a few can bring.
+  private static let sharedReadBudget: Int32 = 8 << 20
 
   private let owner: any HTTPClientConnectionOwner
   private let choice: HTTPVersionChoice
@@ -47,7 +50,8 @@ public final class HTTPClientConnection: HTTPConnection {
     self.choice = choice
     isSecure = tls != nil
     super.init(
-      worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress)
+      worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress,
+      receiveBytes: choice == .http1 ? nil : ReceiveRoom.ofManyStreams)
   }
 
   /// Whether TCP, TLS and ALPN are done.
@@ -99,6 +103,7 @@ public final class HTTPClientConnection: HTTPConnection {
     if useHTTP2 {
       var settings = HTTP2Settings(role: .client)
       settings.isSecure = isSecure
+      readBudget = Self.sharedReadBudget
       use(HTTP2Session(role: .client, settings: settings, owner: self, now: worker.now))
       setNeedsFlush()
     } else {

@@ -56,9 +56,11 @@ import Testing
   private static let notes = [
     (#"{"model":"m","choices":[{"delta":{"content":""#, #""}}],"usage":null,"obfuscation":"#, "}"),
     (#"{"choices":[{"delta":{"content":""#, #""},"logprobs":null}],"model":"m","due": "#, " }"),
+    (#"{"created":7,"choices":[{"delta":{"content":""#, #""}}],"due":"#, #","usage":null}"#),
+    (#"{"choices":[{"delta":{"content":""#, #""}}],"obfuscation":"#, #","usage":null,"x":{}}"#),
   ]
 
-  @Test("the value of the last member may change where it says nothing", arguments: notes.indices)
+  @Test("one value behind the text may change where it says nothing", arguments: notes.indices)
   func notesMayChange(_ index: Int) {
     let (head, middle, tail) = Self.notes[index]
     for (first, others) in [
@@ -137,7 +139,7 @@ import Testing
       #"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
       #"{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#,
       #"{"choices":[{"delta":{"content":"a"}}],"error":{"code":"x"}}"#,
-      #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"xyz","x":null}"#,
+      #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"xyz","x":1}"#,
       #"{"obfuscation":"xyz","choices":[{"delta":{"content":"a"}}],"x":1}"#,
       #"{"choices":[{"delta":{"content":"a","reasoning":"b"}}]}"#,
       #"{"choices":[{"delta":{"content":"a"}},{"delta":{}}]}"#,

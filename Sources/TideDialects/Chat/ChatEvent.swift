@@ -73,8 +73,8 @@ struct ChatEvent {
   var model: JSONString?
   var obfuscationStart = -1
   var obfuscationEnd = -1
-  /// The value of the object's last member, where that is a number or a string and nothing but padding to this dialect: an engine's own
-  /// note, or `obfuscation`; -1 when the last member is another.
+  /// The last number or string among the object's own members that says nothing in this dialect: an engine's note, or `obfuscation`; -1
+  /// when there is none.
   private(set) var noteStart = -1
   private(set) var noteEnd = -1
   /// Two `logprobs` or `obfuscation` in one place: an edit could not be sure to remove what is stale.
@@ -92,7 +92,6 @@ struct ChatEvent {
     var walk = MemberWalk()
     while let key = scanner.nextKey() {
       walk.begin(key)
-      noteStart = -1
       if scanner.equals(key, "choices") {
         if scanner.peek() == .array {
           guard scanner.enterArray() else { return false }

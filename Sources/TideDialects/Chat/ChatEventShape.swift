@@ -7,10 +7,10 @@ import TideCore
 /// What a stream's last event was but for its text: the next one is nearly always the same, and is then known by two comparisons and one
 /// look through its text instead of being decoded.
 ///
-/// Exact: with the same bytes before and behind one JSON string, everything but that string and the offsets behind it is the same. The
-/// value of the object's last member may differ, too, where it says nothing here: OpenAI ends each event with `obfuscation` of another
-/// length, other engines with a count or an instant. Kept are events of one choice with one text and nothing that ends, costs or fails; they
-/// are the tokens. One buffer a stream that has filters.
+/// Exact: with the same bytes before and behind one JSON string, everything but that string and the offsets behind it is the same. One
+/// value behind the text may differ, too, where its member says nothing here: OpenAI's events carry an `obfuscation` of another length each
+/// time, those of other engines a count or an instant. Kept are events of one choice with one text and nothing that ends, costs or fails;
+/// they are the tokens. One buffer a stream that has filters.
 struct ChatEventShape: ~Copyable {
   /// Longer ones are decoded: no engine says so much around a token.
   private static let byteLimit = 1024
@@ -21,7 +21,7 @@ struct ChatEventShape: ~Copyable {
   private var headCount = 0
   private var middleCount = 0
   private var tailCount = 0
-  /// The kind of the last member's value where it may differ.
+  /// The kind of the value behind the text that may differ.
   private var note: JSONKind?
   private var textEnd = 0
   private var choice = ChatEvent.Choice()

@@ -19,8 +19,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
   /// How long an upstream may take to end its stream after the answer is whole.
   static let upstreamTailMs = 1_000
   /// A loop that is this late refuses new requests; live streams keep going.
-  static let shedLagMs = 1_000
-
+  var shedLagMs = 1_000
   let io: Worker
   let index: Int
   private let workerCount: Int
@@ -129,7 +128,7 @@ final class GatewayWorker: HTTPRequestHandler, @unchecked Sendable {
       return refuse(
         head, stream, from: client, LocalFailure(400, "invalid_path", "The request's path is not valid."), id: id)
     }
-    if io.loopLagMs > Self.shedLagMs {
+    if io.loopLagMs > shedLagMs {
       metrics.recordShed("loop_lag")
       return refuse(head, stream, from: client, .overloaded, id: id)
     }

@@ -12,7 +12,7 @@ import TideCore
 /// Every connection ends with exactly one `connectionDidClose`, at the end of the turn in which it closed and never nested
 /// in a call of the owner's.
 open class SocketConnection: PollTarget {
-  /// Bytes taken from an upstream connection per turn: until dry in practice.
+  /// Bytes taken from an upstream connection per turn.
   public static let upstreamReadBudget: Int32 = 2 << 20
   /// Bytes taken from a downstream connection per turn.
   public static let downstreamReadBudget: Int32 = 64 << 10
@@ -90,9 +90,10 @@ open class SocketConnection: PollTarget {
   /// - Parameters:
   ///   - serverName: for SNI and verification; the peer's address is verified when it is nil. Ignored without TLS.
   ///   - localAddress: the source address, for a client that needs more ports than one address has.
+  ///   - receiveBytes: what the kernel takes in while nobody reads, where it allows so much; nil leaves it to the kernel.
   public init(
     worker: Worker, connectingTo address: SocketAddress, tls: TLSClientContext?, serverName: String? = nil,
-    localAddress: SocketAddress? = nil
+    localAddress: SocketAddress? = nil, receiveBytes: Int32? = nil
   ) {
     peerAddress = address
     readBudget = Self.upstreamReadBudget
@@ -101,7 +102,13 @@ open class SocketConnection: PollTarget {
     let socketError = socket < 0 ? errno : 0
     super.init(worker: worker, descriptor: socket, priority: .upstream)
     earlyFailure = socketError
-    if socketError == 0 { earlyFailure = startConnecting(from: localAddress) }
+    if socketError == 0 {
+      // Before it connects: the handshake settles how large the window can become.
+      if let receiveBytes, let bytes = ReceiveRoom.request(receiveBytes) {
+        _ = clinux_set_option(descriptor, SOL_SOCKET, SO_RCVBUF, bytes)
+      }
+      earlyFailure = startConnecting(from: localAddress)
+    }
     if earlyFailure == 0, let tls {
       tlsContext = tls
       transport = tls.makeSession(descriptor: descriptor, serverName: serverName ?? address.host)

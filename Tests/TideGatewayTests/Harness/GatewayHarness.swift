@@ -64,6 +64,8 @@ final class GatewayHarness: @unchecked Sendable {
         generation: built.generation,
         policies: try PolicyWorker(blueprint: built.generation.policies, stores: stores, workerIndex: 0)),
       resolver: Resolver(), metrics: WorkerMetrics(), log: log)
+    // A machine that stands still for a second must fail no test.
+    worker.shedLagMs = .max
     worker.listen(name: "test", socket: socket, tls: nil, settings: HTTPServerSettings())
     io.start()
   }
