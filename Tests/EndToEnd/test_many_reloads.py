@@ -7,12 +7,14 @@ import asyncio
 import os
 import pathlib
 
+import pytest
 
 from gateway import PATIENCE, cluster, configuration, until
 from test_reload import POLICY, Reader, Trickle, aside, ask, clients, eventually
 
 RELOADS = int(os.environ.get("RELOADS", "25"))
 STREAMS = 40
+pytestmark = pytest.mark.timeout(60 + RELOADS)
 
 
 def resident_bytes(process):
