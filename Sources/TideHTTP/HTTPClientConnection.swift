@@ -51,7 +51,7 @@ public final class HTTPClientConnection: HTTPConnection {
     isSecure = tls != nil
     super.init(
       worker: worker, connectingTo: address, tls: tls, serverName: serverName, localAddress: localAddress,
-      receiveBytes: choice == .http1 ? nil : ReceiveRoom.ofManyStreams)
+      receiveBytes: choice == .http2 ? ReceiveRoom.ofManyStreams : nil)
   }
 
   /// Whether TCP, TLS and ALPN are done.

@@ -141,6 +141,7 @@ import Testing
       #"{"choices":[{"delta":{"content":"a"}}],"error":{"code":"x"}}"#,
       #"{"choices":[{"delta":{"content":"a"}}],"obfuscation":"xyz","x":1}"#,
       #"{"obfuscation":"xyz","choices":[{"delta":{"content":"a"}}],"x":1}"#,
+      #"{"choices":[{"delta":{"content":"a"}}],"due":1,"model":"m"}"#,
       #"{"choices":[{"delta":{"content":"a","reasoning":"b"}}]}"#,
       #"{"choices":[{"delta":{"content":"a"}},{"delta":{}}]}"#,
       #"{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0}]}}]}"#,

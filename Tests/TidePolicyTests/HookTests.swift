@@ -74,6 +74,20 @@ import TideDialects
     )
   }
 
+  /// What `each_text` does not understand must not stand for all texts.
+  @Test(arguments: [
+    (#"{ "user" }"#, "takes roles by name"), (#"{ role = { "user" } }"#, "unknown key role"),
+    (#"{ roles = "user" }"#, "roles must be a list of strings"),
+    (#"{ roles = { 1 } }"#, "roles must be a list of strings"),
+    (#"{ roles = { "user" } }, function() end"#, "takes a table and nothing else"), (#"7"#, "takes a table"),
+  ])
+  func eachTextRefusesWhatItDoesNotUnderstand(_ arguments: String, _ message: String) throws {
+    let said = try told("for part in ctx.prompt:each_text(\(arguments)) do part.text = 'x' end") {
+      $0.run(body: #"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"hi"}]}"#)
+    }
+    #expect(said.contains("each_text") && said.contains(message), "\(said)")
+  }
+
   @Test func whatIsKeptEndsWithItsExchange() throws {
     let fixture = try PolicyFixture([
       (

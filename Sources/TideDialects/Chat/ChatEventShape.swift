@@ -38,8 +38,8 @@ struct ChatEventShape: ~Copyable {
     else { return }
     let text = event.texts[0]
     let hasNote = event.noteStart > text.string.end
-    // One that stands before the text is compared with all else.
-    guard hasNote || event.obfuscationStart < 0 else { return }
+    // One that stands before the text is compared with all else. What stands behind the note would move with it.
+    guard hasNote || event.obfuscationStart < 0, !hasNote || (event.model?.end ?? 0) < event.noteStart else { return }
     let noteStart = hasNote ? event.noteStart : data.count
     let noteEnd = hasNote ? event.noteEnd : data.count
     guard text.string.start &+ (data.count &- text.string.end) <= Self.byteLimit else { return }

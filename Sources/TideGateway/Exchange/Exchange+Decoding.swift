@@ -88,41 +88,37 @@ extension Exchange {
 
   // MARK: The request
 
-  /// Makes ready for a body that will be read: what came of it while a policy judged the head is decoded.
+  /// Makes ready for a body that will be read.
   func prepareRequestBody() {
     let encoding = ContentEncoding(context.request.headers.joined("content-encoding"))
     if let problem = encoding.problem {
       worker.metrics.recordUndecodable(encoding == .nested ? "nested" : "unknown")
       return fail(.unsupportedEncoding(problem))
     }
-    guard case .coded(let coding) = encoding else {
-      return requestBody.reserveCapacity(min(context.request.contentLength ?? 0, Self.reservedBodyLimit))
+    if case .coded(let coding) = encoding {
+      requestCoding = coding
+      worker.metrics.recordDecoded(coding.rawValue)
     }
-    requestDecoder = ContentDecoder(coding, limits: DecodingLimits(byteCount: decodedRequestLimit))
-    worker.metrics.recordDecoded(coding.rawValue)
-    let early = requestBody
-    requestBody = []
-    early.withUnsafeBytes { decodeRequest($0) }
+    requestBody.reserveCapacity(min(context.request.contentLength ?? 0, Self.reservedBodyLimit))
   }
 
   private var decodedRequestLimit: Int { min(configuration.limits.decodedBody, configuration.limits.requestBody) }
 
-  func decodeRequest(_ bytes: UnsafeRawBufferPointer) {
-    codedRequestSize &+= bytes.count
-    // What gives nothing must not come without end.
-    if codedRequestSize > configuration.limits.requestBody { return fail(.tooLarge(configuration.limits.requestBody)) }
-    if let failure = requestDecoder?.decode(bytes, appendingTo: &requestBody) { requestIsUndecodable(failure) }
-  }
-
-  /// Whether a coded body is whole; if not, the request has been refused.
+  /// Undoes the coding of a body that is whole, and not before: a client that sends slowly holds no more memory than what it has sent.
+  ///
+  /// - Returns: false when the request has been refused.
   func requestIsDecoded() -> Bool {
     // A body without a byte is no coded one: what reads it says what is missing.
-    if codedRequestSize > 0, let failure = requestDecoder?.failureAtEnd() {
-      requestIsUndecodable(failure)
-      return false
-    }
-    requestDecoder = nil
-    return true
+    guard let coding = requestCoding, !requestBody.isEmpty else { return true }
+    requestCoding = nil
+    let coded = requestBody
+    requestBody = []
+    codedRequestSize = coded.count
+    var decoder = ContentDecoder(coding, limits: DecodingLimits(byteCount: decodedRequestLimit))
+    let failure = coded.withUnsafeBytes { decoder.decode($0, appendingTo: &requestBody) } ?? decoder.failureAtEnd()
+    guard let failure else { return true }
+    requestIsUndecodable(failure)
+    return false
   }
 
   private func requestIsUndecodable(_ failure: DecodingFailure) {

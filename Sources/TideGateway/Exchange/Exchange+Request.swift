@@ -31,7 +31,7 @@ extension Exchange {
     lastActivity = worker.io.now
     if kind.readsBody {
       guard phase == .receiving || phase == .waiting else { return }
-      if requestDecoder == nil { requestBody.append(contentsOf: bytes) } else { decodeRequest(bytes) }
+      requestBody.append(contentsOf: bytes)
       // Assembly: what must be whole before it is judged refills its window while it collects; not before the client may come in.
       if phase == .receiving { downstream.returnCredit(bytes.count) }
       if requestBody.count > configuration.limits.requestBody { fail(.tooLarge(configuration.limits.requestBody)) }

@@ -30,7 +30,6 @@ extension Exchange {
     if phase == .waiting { stopWaiting() }
     phase = .settled
     stopDecoding()
-    requestDecoder = nil
     if let timer { worker.io.timers.cancel(timer) }
     timer = nil
     if let holdTimer { worker.io.timers.cancel(holdTimer) }

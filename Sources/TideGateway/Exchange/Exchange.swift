@@ -83,11 +83,11 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   // Downstream
   let downstream: HTTPStream
   var isRequestComplete = false
-  /// As it is read: plain, however it came.
+  /// As it came while it is collected; plain once it is whole.
   var requestBody: [UInt8] = []
-  /// Undoes the coding of a body that has one and is read; nil once it is whole.
-  var requestDecoder: ContentDecoder?
-  /// Bytes of such a body as they came.
+  /// Of a body that has one and is read; nil once it is undone.
+  var requestCoding: ContentCoding?
+  /// Bytes of such a body as they came, once it is whole.
   var codedRequestSize = 0
   /// A relayed request body that waits for its upstream stream; only for requests that are not parsed.
   var pendingUpload = ByteQueue()

@@ -124,7 +124,8 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
       leaf("prompt.tokens_est", .integer, "an estimate: a token for four bytes of text", from: .onRequest)
     case .promptEachText:
       leaf(
-        "prompt.each_text", .function, "each_text{roles}: loops over text parts; part.text is writable",
+        "prompt.each_text", .function,
+        "each_text{roles = {\"user\"}}: loops over text parts, without roles over all; part.text is writable",
         from: .onRequest)
     case .promptAppend: edit("append", "append{role, text}: adds a message at the end")
     case .promptInsert: edit("insert", "insert(index, {role, text}): adds a message before another")

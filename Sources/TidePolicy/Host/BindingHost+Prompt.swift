@@ -105,14 +105,7 @@ extension BindingHost {
       throw HostError("call methods of ctx.prompt with a colon")
     }
     guard let context = context(object), let chat = context.chat else { return .stale }
-    var roles: [String]?
-    if arguments[1].isTable {
-      let options = PolicyValue(arguments[1].value)
-      for entry in options.entries ?? [] where entry.key != "roles" {
-        throw HostError("each_text: unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, ["roles"]))
-      }
-      roles = options["roles"]?.elements?.compactMap(\.text)
-    }
+    let roles = try rolesOfEachText(arguments)
     var list: [TextPart] = []
     for (index, message) in chat.messages.enumerated() {
       for part in 0..<message.textPartCount where roles?.contains(message.role(ofPart: part)) ?? true {
@@ -123,6 +116,25 @@ extension BindingHost {
     loopHandles.append(handle)
     results.append(function: HostFunction.nextText.rawValue, boundTo: handle)
     return .ok
+  }
+
+  /// The roles that `each_text` is to loop over; nil for all. What it does not understand it must not take for all: an edit would reach the
+  /// system's message.
+  private func rolesOfEachText(_ arguments: LuaArguments) throws(HostError) -> [String]? {
+    let usage = "; it is for part in ctx.prompt:each_text { roles = { \"user\" } } do ... end"
+    guard arguments[2].isNil else { throw HostError("each_text takes a table and nothing else" + usage) }
+    if arguments[1].isNil { return nil }
+    guard arguments[1].isTable else { throw HostError("each_text takes a table" + usage) }
+    let options = PolicyValue(arguments[1].value)
+    if options.elements?.isEmpty == false { throw HostError("each_text takes roles by name" + usage) }
+    for entry in options.entries ?? [] where entry.key != "roles" {
+      throw HostError("each_text: unknown key \(entry.key)" + SchemaReader.suggestion(entry.key, ["roles"]))
+    }
+    guard let value = options["roles"] else { return nil }
+    guard let elements = value.elements, elements.allSatisfy({ $0.text != nil }) else {
+      throw HostError("each_text: roles must be a list of strings" + usage)
+    }
+    return elements.compactMap(\.text)
   }
 
   func nextText(_ arguments: LuaArguments, _ results: inout LuaResults) -> HostCallStatus {

@@ -122,7 +122,8 @@ extension HostFunction {
       usage(
         "options: {name?: string, patterns: string[], max_len?: integer, ignore_case?: boolean, on_match?: function, channels?: string[]}",
         "tide.Filter",
-        "Ends the answer at a match, or does what `on_match` says.")
+        "Ends the answer at a match, or does what `on_match(s, match, lane)` returns. `match` is `{ kind, text }`. nil does what the filter does by itself (`block` ends the answer, `mask` and `replace` edit), a string takes the match's place, so `match.text` lets it through, `tide.cut` ends the answer."
+      )
     case .filterLimit:
       usage("options: {name?: string, output_tokens: integer}", "tide.Filter", "Ends the answer at a length.")
     default: nil
