@@ -257,11 +257,14 @@ class RawUpstream:
             with connection, contextlib.suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.requests.append(self.request(connection))
-                for piece in self.pieces:
-                    connection.sendall(piece)
-                connection.shutdown(socket.SHUT_WR)
+                self.answer(connection)
                 while connection.recv(65536):
                     pass
+
+    def answer(self, connection):
+        for piece in self.pieces:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
 
     @staticmethod
     def request(connection):

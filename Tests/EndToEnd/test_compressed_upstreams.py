@@ -1,10 +1,8 @@
 """Upstreams that compress, though they are asked not to: what policies must read is decoded, token by token."""
 
-import contextlib
 import gzip
 import http.client
 import json
-import socket
 import threading
 import zlib
 
@@ -16,49 +14,28 @@ CHAT = "/v1/chat/completions"
 FILTER = {"use": "word-filter", "config": {"words": {"colour": "color"}}}
 
 
-class SteppedUpstream:
+class SteppedUpstream(RawUpstream):
     """Answers each request with a gzip stream that it flushes after each event, and sends an event only when it is told to."""
 
     def __init__(self, *events):
-        self.events = events
         self.may_send = threading.Semaphore(0)
-        self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        super().__init__(*events)
 
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.requests.append(RawUpstream.request(connection))
-                connection.sendall(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
-                    b"transfer-encoding: chunked\r\n\r\n")
-                packer = zlib.compressobj(wbits=31)
-                for event in self.events:
-                    if not self.may_send.acquire(timeout=PATIENCE):
-                        return
-                    self.chunk(connection, packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH))
-                self.chunk(connection, packer.flush())
-                connection.sendall(b"0\r\n\r\n")
-                while connection.recv(65536):
-                    pass
+    def answer(self, connection):
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n"
+            b"transfer-encoding: chunked\r\n\r\n")
+        packer = zlib.compressobj(wbits=31)
+        for event in self.pieces:
+            if not self.may_send.acquire(timeout=PATIENCE):
+                raise TimeoutError
+            self.chunk(connection, packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH))
+        self.chunk(connection, packer.flush())
+        connection.sendall(b"0\r\n\r\n")
 
     @staticmethod
     def chunk(connection, data):
         connection.sendall(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join(PATIENCE)
 
 
 def settings(upstream, *policies, **more):
