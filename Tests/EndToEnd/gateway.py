@@ -207,18 +207,31 @@ def cluster(name, *endpoints, **more):
     return {"name": name, "endpoints": listed} | more
 
 
-given_ports = itertools.count(20_000 + os.getpid() % 5_000)
+def unasked_ports():
+    """Below the range from which the system gives ports to clients, wherever this machine has it; each process begins elsewhere."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(min(20_000, lowest // 2), min(25_000, lowest))
+    return itertools.islice(itertools.cycle(ports), os.getpid() % len(ports), None)
 
 
-def free_port():
-    """A loopback port that nothing listens on, outside the range from which the system gives ports to clients; another each time."""
+given_ports = unasked_ports()
+
+
+def free_port(in_a_row=1):
+    """A loopback port that nobody uses, the first of so many; others each time."""
+    found = []
     for port in itertools.islice(given_ports, 5_000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                found = []
                 continue
+        if found and port != found[-1] + 1:
+            found = []
+        found.append(port)
+        if len(found) == in_a_row:
+            return found[0]
     raise AssertionError("no free port")
 
 

@@ -21,7 +21,7 @@ from runner.systems import System, all_systems  # noqa: E402
 
 def begin(results, *arguments):
     return subprocess.Popen(
-        [sys.executable, FOLDER / "run", "--tidegate", PROGRAM, "--port", str(free_port()), "--results", results, *arguments],
+        [sys.executable, FOLDER / "run", "--tidegate", PROGRAM, "--port", str(free_port(in_a_row=2)), "--results", results, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
