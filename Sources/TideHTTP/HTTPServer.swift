@@ -73,14 +73,15 @@ public final class HTTPServer {
 
   /// Binds `address` itself.
   ///
+  /// - Parameter sendBytes: as a `ListeningSocket` takes it.
   /// - Throws: what is wrong when the address cannot be bound.
   public convenience init(
-    worker: Worker, name: String, address: SocketAddress, tls: TLSServerContext? = nil,
-    settings: HTTPServerSettings = HTTPServerSettings(), handler: any HTTPRequestHandler
+    worker: Worker, name: String, address: SocketAddress, sendBytes: Int32? = ListeningSocket.sendBytes,
+    tls: TLSServerContext? = nil, settings: HTTPServerSettings = HTTPServerSettings(), handler: any HTTPRequestHandler
   ) throws {
     self.init(
-      worker: worker, name: name, socket: try ListeningSocket(address: address), tls: tls, settings: settings,
-      handler: handler)
+      worker: worker, name: name, socket: try ListeningSocket(address: address, sendBytes: sendBytes), tls: tls,
+      settings: settings, handler: handler)
   }
 
   public var openConnectionCount: Int { connections.count }

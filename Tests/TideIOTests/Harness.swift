@@ -145,10 +145,13 @@ final class Harness: @unchecked Sendable {
   }
 
   /// Listens on a port of the kernel's choice; every connection does the same and writes to one recorder.
-  func listen(tls: TLSServerContext? = nil, _ behaviour: Behaviour) -> (address: SocketAddress, recorder: Recorder) {
+  func listen(
+    tls: TLSServerContext? = nil, on socket: ListeningSocket? = nil, _ behaviour: Behaviour
+  ) -> (address: SocketAddress, recorder: Recorder) {
     let recorder = Recorder()
     let address = run { worker in
-      let listener = try! Listener(address: SocketAddress("127.0.0.1:0")!, worker: worker) { accepted in
+      let socket = try! socket ?? ListeningSocket(address: SocketAddress("127.0.0.1:0")!)
+      let listener = Listener(socket: socket, worker: worker) { accepted in
         _ = Probe(worker: worker, accepted: accepted, tls: tls, recorder: recorder, behaviour: behaviour)
       }
       return listener.address

@@ -40,7 +40,9 @@ final class EngineWorker: HTTPRequestHandler, TimerTarget {
   func listen(on address: SocketAddress) throws -> SocketAddress {
     var http = HTTPServerSettings()
     http.maxConcurrentStreams = settings.maxConcurrentStreams
-    let server = try HTTPServer(worker: worker, name: "engine", address: address, settings: http, handler: self)
+    // A gateway's connections carry hundreds of streams each.
+    let server = try HTTPServer(
+      worker: worker, name: "engine", address: address, sendBytes: nil, settings: http, handler: self)
     self.server = server
     return server.address
   }

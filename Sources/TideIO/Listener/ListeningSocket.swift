@@ -9,14 +9,23 @@ public struct ListeningSocket: Sendable {
   /// As the kernel bound it: the port is real when 0 was asked for.
   public let address: SocketAddress
 
+  /// What the kernel holds for a client that takes nothing, as SO_SNDBUF counts; it doubles it (robustness.md, section 4).
+  public static let sendBytes: Int32 = 128 << 10
+
   /// Binds and listens with SO_REUSEPORT, so that each worker has a socket of its own on one address. Call
   /// `Listener.probe` first.
-  public init(address: SocketAddress, backlog: Int32 = 4096) throws(Diagnostic) {
+  ///
+  /// - Parameter sendBytes: of each connection. Nil leaves it to the kernel, which gives those that are read fast up to the third
+  ///   of `net.ipv4.tcp_wmem`: for a server whose connections carry hundreds of streams. A bound is a standstill there: a peer that
+  ///   does not read for a while acknowledges with 40 ms of delay, and until then no more leaves.
+  public init(
+    address: SocketAddress, backlog: Int32 = 4096, sendBytes: Int32? = ListeningSocket.sendBytes
+  ) throws(Diagnostic) {
     let socket = try Self.bind(address, sharesPort: true)
     // Options of the listener pass to what it accepts: three calls less a connection. Buffers as in robustness.md, section 4.
     _ = clinux_set_option(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     _ = clinux_set_option(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, 16 << 10)
-    _ = clinux_set_option(socket, SOL_SOCKET, SO_SNDBUF, 128 << 10)
+    if let sendBytes { _ = clinux_set_option(socket, SOL_SOCKET, SO_SNDBUF, sendBytes) }
     guard listen(socket, backlog) == 0, let bound = SocketAddress(localOf: socket) else {
       let code = errno
       close(socket)
