@@ -58,7 +58,8 @@ let package = Package(
       name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swift),
     .target(
-      name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects"], swiftSettings: swift),
+      name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects", "CLinux"],
+      swiftSettings: swift),
     .target(
       name: "TideBench",
       dependencies: [

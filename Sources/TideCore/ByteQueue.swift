@@ -29,6 +29,10 @@ public struct ByteQueue: ~Copyable {
     return UnsafeRawBufferPointer(start: base + head, count: tail &- head)
   }
 
+  /// Where the next byte will stand, unless room must be made first; nil without storage. To be fetched into the cache, not written to.
+  @inline(__always)
+  public var writingPosition: UnsafeRawPointer? { base.map { UnsafeRawPointer($0 + tail) } }
+
   /// Runs `body` with the readable bytes.
   public borrowing func withBytes<R>(_ body: (RawSpan) throws -> R) rethrows -> R {
     try body(readableBytes.bytes)
@@ -118,7 +122,8 @@ public struct ByteQueue: ~Copyable {
       memmove(base!, base! + head, used)
     } else {
       var grown = max(capacity, 256)
-      while grown &- used < count { grown &*= 2 }
+      // What is past the kept size is given back soon: fewer steps on the way, each of which copies all there is.
+      while grown &- used < count { grown &*= grown < Self.keptCapacity ? 2 : 4 }
       let fresh = malloc(grown)!
       if used > 0 { memcpy(fresh, base! + head, used) }
       free(base)

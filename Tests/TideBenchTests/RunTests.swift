@@ -56,6 +56,22 @@ import TideEngine
     #expect(svg.hasPrefix("<svg") && svg.hasSuffix("</svg>\n") && svg.contains("engine"))
   }
 
+  /// So many that the client reads at a pace, and that the engine sends while it still makes tokens.
+  @Test func thousandsOfStreams() throws {
+    let engine = Engine(EngineSettings(intervalMicroseconds: 400_000, tellsDue: true))
+    let address = try engine.start()
+    defer { engine.stop() }
+    var settings = settings(address, .streams, .h2c)
+    settings.connections = [21]
+    settings.streamsPerConnection = 100
+    settings.model = "lorem-100000"
+    settings.measureMs = 1000
+    let results = try Bench(settings).run()
+    let step = try #require(results.steps.first)
+    #expect(step.openStreams == 2100 && step.failures == BenchFailures())
+    #expect(step.tokens > 0 && step.latenessUs?.count ?? 0 > 0)
+  }
+
   @Test func whatIsOfNoUseSaysWhy() throws {
     let engine = Engine(EngineSettings())
     let address = try engine.start()

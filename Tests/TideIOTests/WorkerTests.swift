@@ -137,4 +137,34 @@ import Testing
     #expect(!log.found.isEmpty && log.found.allSatisfy { $0.isLoopback && $0.port == 80 })
     #expect(log.reason.hasPrefix("cannot resolve no such host: "))
   }
+
+  @Test func aLeastTurnBoundsHowOftenThePollerIsAsked() {
+    let harness = Harness()
+    let (begun, turns) = harness.run { worker in
+      worker.leastTurnNs = 2_000_000
+      return (worker.now, worker.counters.turns)
+    }
+    // Each is a turn of its own, as the next is posted once it has run.
+    for _ in 0..<20 { harness.run { _ in } }
+    let passed = harness.run { $0.counters.turns } - turns
+    // However slow the machine: so many turns take at least this long.
+    #expect(MonotonicTime.now().nanoseconds(since: begun) >= (passed - 1) * 2_000_000)
+    #expect(passed >= 20)
+  }
+
+  @Test func anEarlyFlushSendsBeforeTheTurnEnds() {
+    let harness = Harness()
+    let (address, server) = harness.listen(
+      Behaviour(received: { probe, bytes in
+        probe.write(bytes)
+        let before = probe.output.byteCount
+        probe.worker.flushEarly()
+        probe.write(Array(" \(before) \(probe.output.byteCount)".utf8))
+        probe.close()
+      }))
+    let peer = RawPeer(to: address)
+    peer.send(Array("hello".utf8))
+    #expect(String(decoding: peer.read(), as: UTF8.self) == "hello 5 0")
+    #expect(server.wait { $0.closed == 1 })
+  }
 }

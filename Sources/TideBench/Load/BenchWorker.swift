@@ -9,6 +9,10 @@ import TideIO
 final class BenchWorker: TimerTarget, @unchecked Sendable {
   private static let tickMs = 20
   private static let ticksPerSweep = 25
+  /// From so many open streams on, tokens are read every millisecond instead of as each comes: thousands a second come in any case, and a
+  /// client that is woken for each interrupts what it measures.
+  private static let crowd = 2000
+  private static let crowdedTurnNs: UInt64 = 1_000_000
   private static let connectLimitMs = 10_000
   /// Before a failed stream or a lost connection is tried again.
   private static let retryMs = 1000
@@ -86,6 +90,7 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
   /// Stops replacing streams and closes every connection.
   func end() {
     isEnding = true
+    worker.leastTurnNs = 0
     worker.timers.cancel(&timer)
     for slot in slots { drop(slot) }
     slots = []
@@ -121,6 +126,7 @@ final class BenchWorker: TimerTarget, @unchecked Sendable {
       elapsed >= rampNs ? wantedCount : rampFrom + Int((Double(span) * Double(elapsed) / Double(rampNs)).rounded(.up))
     while slots.count < due { addSlot() }
     retry(now)
+    worker.leastTurnNs = openStreams < Self.crowd ? 0 : Self.crowdedTurnNs
     tickCount += 1
     if tickCount % Self.ticksPerSweep == 0 { sweep(now) }
     timer = worker.timers.schedule(at: now.advanced(byMs: Self.tickMs), target: self, kind: 0)

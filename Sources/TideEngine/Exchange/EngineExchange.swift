@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import TideCore
 import TideDialects
@@ -130,6 +131,19 @@ final class EngineExchange: StreamConsumer {
     if member == Self.noMember { member = owner.join(self) }
     isScheduled = true
     owner.schedule(member, at: nextDue)
+  }
+
+  // MARK: What is fetched before the beat
+
+  @inline(__always)
+  func fetchStream() {
+    if let stream { clinux_prefetch(Unmanaged.passUnretained(stream).toOpaque(), 192) }
+  }
+
+  /// A token is some 200 bytes.
+  @inline(__always)
+  func fetchOutput() {
+    if let end = stream?.output.writingPosition { clinux_prefetch(end, 256) }
   }
 
   // MARK: Endings

@@ -34,6 +34,9 @@ public final class Worker: @unchecked Sendable {
   public let timers: TimerWheel
   public let loopLag = LoopLag()
   public var counters = WorkerCounters()
+  /// The least time from one poll to the next; what comes in between is served in one turn. 0, the beginning, polls at once. For a worker
+  /// whose thousands of connections always have something: a wake-up for each costs the sender, too, and interrupts who runs.
+  public var leastTurnNs: UInt64 = 0
   /// How long the turn before this one worked.
   private(set) var lastTurnMs = 0
   /// How many connections and listeners are open.
@@ -209,6 +212,7 @@ public final class Worker: @unchecked Sendable {
   }
 
   private func turn() {
+    if leastTurnNs > 0 { rest() }
     let count = epoll_wait(poller, events, Int32(Self.eventCount), pollTimeoutMs)
     now = .now()
     busySince.store(now.nanoseconds, ordering: .relaxed)
@@ -269,6 +273,14 @@ public final class Worker: @unchecked Sendable {
     }
     turnEnded = end
     busySince.store(0, ordering: .relaxed)
+  }
+
+  /// Sleeps for what is left of the least time of the turn that has ended.
+  private func rest() {
+    let passed = turnEnded.nanoseconds(since: now)
+    guard passed < leastTurnNs else { return }
+    var left = timespec(tv_sec: 0, tv_nsec: Int(min(leastTurnNs &- passed, 999_999_999)))
+    nanosleep(&left, nil)
   }
 
   private var turnEnded = MonotonicTime.zero
@@ -365,6 +377,10 @@ public final class Worker: @unchecked Sendable {
 
   /// Runs `hook` when `run` ends, after the last connection was closed.
   public func onStop(_ hook: @escaping () -> Void) { stopHooks.append(hook) }
+
+  /// Flushes what has something to send before the turn ends: for one who produces megabytes in a turn, while they are in the nearest
+  /// cache. Not from inside a flush.
+  public func flushEarly() { flush(dirty) }
 
   /// Adds a target to the poll set and keeps it alive until it is retired. Returns 0 or an errno value.
   func register(_ target: PollTarget, events interest: UInt32) -> Int32 {
