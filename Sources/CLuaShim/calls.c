@@ -367,6 +367,37 @@ static const char *push_subject(lua_State *L, const batch *b, const tide_range *
   return NULL;
 }
 
+/// Notes what a hook returned, which is at the top. Returns false when there is no memory for it.
+static bool read_outcome(lua_State *L, tide_machine *machine, const char *text, size_t text_length, tide_text *outcome) {
+  switch (lua_type(L, -1)) {
+    case LUA_TNIL: outcome->outcome = TIDE_TEXT_PASS; return true;
+    case LUA_TSTRING: {
+      size_t length;
+      const char *bytes = lua_tolstring(L, -1, &length);
+      if (text && (bytes == text || (length == text_length && memcmp(bytes, text, length) == 0))) {
+        outcome->outcome = TIDE_TEXT_PASS;
+        return true;
+      }
+      outcome->outcome = TIDE_TEXT_REPLACED;
+      outcome->length = length;
+      outcome->offset = 0;
+      if (length == 0) return true; /* nothing to copy, and an empty buffer has no address */
+      uint8_t *room = tide_buffer_room(&machine->text, length);
+      if (!room) return false;
+      memcpy(room, bytes, length);
+      outcome->offset = (size_t)(room - machine->text.base);
+      return true;
+    }
+    default: {
+      const tide_opaque *opaque = tide_to_opaque(L, -1);
+      outcome->outcome = opaque ? TIDE_TEXT_VERDICT : TIDE_TEXT_BAD_TYPE;
+      outcome->kind = opaque ? opaque->kind : (uint16_t)lua_type(L, -1);
+      outcome->id = opaque ? opaque->id : 0;
+      return true;
+    }
+  }
+}
+
 /// Every segment of a batch, on the same stack slots.
 static int call_text(lua_State *L) {
   batch *b = lua_touserdata(L, 1);
@@ -376,7 +407,7 @@ static int call_text(lua_State *L) {
   lua_rawgeti(L, 2, b->function);
   lua_rawgeti(L, 2, b->state);
   lua_rawgeti(L, 2, b->lane);
-  for (; b->done < b->count; b->done++) {
+  while (b->done < b->count) {
     tide_text *outcome = &b->outcomes[b->done];
     const tide_range *range = &b->ranges[b->done];
     const char *text = push_subject(L, b, range);
@@ -385,34 +416,9 @@ static int call_text(lua_State *L) {
     lua_pushvalue(L, 6);
     lua_pushvalue(L, 5);
     lua_call(L, 3, 1);
-    switch (lua_type(L, -1)) {
-      case LUA_TNIL: outcome->outcome = TIDE_TEXT_PASS; break;
-      case LUA_TSTRING: {
-        size_t length;
-        const char *bytes = lua_tolstring(L, -1, &length);
-        if (text && (bytes == text || (length == range->length && memcmp(bytes, text, length) == 0))) {
-          outcome->outcome = TIDE_TEXT_PASS;
-          break;
-        }
-        outcome->outcome = TIDE_TEXT_REPLACED;
-        outcome->length = length;
-        outcome->offset = 0;
-        if (length == 0) break; /* nothing to copy, and an empty buffer has no address */
-        uint8_t *room = tide_buffer_room(&machine->text, length);
-        if (!room) return luaL_error(L, "not enough memory");
-        memcpy(room, bytes, length);
-        outcome->offset = (size_t)(room - machine->text.base);
-        break;
-      }
-      default: {
-        const tide_opaque *opaque = tide_to_opaque(L, -1);
-        outcome->outcome = opaque ? TIDE_TEXT_VERDICT : TIDE_TEXT_BAD_TYPE;
-        outcome->kind = opaque ? opaque->kind : (uint16_t)lua_type(L, -1);
-        outcome->id = opaque ? opaque->id : 0;
-        b->done++;
-        return 0;
-      }
-    }
+    if (!read_outcome(L, machine, text, range->length, outcome)) return luaL_error(L, "not enough memory");
+    b->done++;
+    if (outcome->outcome != TIDE_TEXT_PASS && outcome->outcome != TIDE_TEXT_REPLACED) return 0;
     lua_settop(L, 5);
   }
   return 0;
@@ -433,6 +439,43 @@ static size_t run_batch(tide_machine *machine, batch *b, uint64_t budget_ns, int
     b->done++;
   }
   return b->done;
+}
+
+/// What a token costs most often: one text, whose hook is called without a C function in between. Only memory that the system itself
+/// refuses could raise outside the protected call.
+void tide_call_one_text(
+    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *bytes, size_t length,
+    uint64_t budget_ns, tide_text *outcome, int32_t *status) {
+  tide_frame frame;
+  machine->text.length = 0;
+  machine->text.failed = false;
+  *outcome = (tide_text){.outcome = TIDE_TEXT_FAILED};
+  *status = TIDE_ERROR;
+  if (!tide_enter_untimed(machine, &frame, budget_ns)) return;
+  lua_State *L = atomic_load_explicit(&machine->running, memory_order_relaxed);
+  int top = lua_gettop(L);
+  int lua_status = LUA_ERRRUN;
+  if (lua_checkstack(L, 8)) {
+    tide_push_handler(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+    lua_rawgeti(L, top + 2, function);
+    lua_rawgeti(L, top + 2, state);
+    // Over a limit the hook is stopped at its first instruction, but the text is there.
+    machine->in_host = true;
+    const char *text = lua_pushlstring(L, (const char *)bytes, length);
+    machine->in_host = false;
+    lua_rawgeti(L, top + 2, lane);
+    lua_status = lua_pcall(L, 3, 1, top + 1);
+    if (lua_status == LUA_OK && !read_outcome(L, machine, text, length, outcome)) {
+      machine->failure = (tide_failure){.message = "not enough memory"};
+      lua_status = LUA_ERRRUN;
+    }
+    lua_settop(L, top);
+  } else {
+    machine->failure = (tide_failure){.message = "stack overflow"};
+  }
+  *status = tide_leave(machine, &frame, lua_status);
+  if (*status != TIDE_OK) outcome->outcome = TIDE_TEXT_FAILED;
 }
 
 size_t tide_call_text(

@@ -283,6 +283,8 @@ int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status) {
   }
 }
 
+void tide_push_handler(lua_State *L) { lua_pushcfunction(L, on_error); }
+
 /// Calls a C function with one pointer under the handler that notes errors, and leaves the stack as it was.
 int tide_protected(tide_machine *machine, lua_State *L, lua_CFunction body, void *context) {
   int top = lua_gettop(L);

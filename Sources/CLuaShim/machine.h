@@ -118,6 +118,8 @@ bool tide_enter(tide_machine *machine, tide_frame *frame, uint64_t budget_ns);
 bool tide_enter_untimed(tide_machine *machine, tide_frame *frame, uint64_t budget_ns);
 int32_t tide_leave(tide_machine *machine, tide_frame *frame, int lua_status);
 int tide_protected(tide_machine *machine, lua_State *L, lua_CFunction body, void *context);
+/// Pushes the message handler that notes errors where they arise.
+void tide_push_handler(lua_State *L);
 void tide_note_failure(tide_machine *machine, lua_State *L, int error_index);
 /// Stops the entry: sets the sticky reason and arms the hook on what runs. Safe in a signal handler.
 void tide_arm(tide_machine *machine, int reason);

@@ -13,13 +13,12 @@ extension LuaMachine {
   public func callText(
     _ function: LuaFunction, state: LuaRef, text: UnsafeRawBufferPointer, lane: LuaRef, budgetNs: UInt64
   ) -> LuaTextOutcome {
-    var range = tide_range(offset: 0, length: text.count)
-    var written = tide_text()
+    var outcome = tide_text()
     var status: Int32 = 0
-    _ = tide_call_text(
+    tide_call_one_text(
       raw, function.reference.index, state.index, lane.index, text.baseAddress?.assumingMemoryBound(to: UInt8.self),
-      &range, 1, budgetNs, &written, &status)
-    return textOutcome(written, status)
+      text.count, budgetNs, &outcome, &status)
+    return textOutcome(outcome, status)
   }
 
   /// Calls a filter's `on_match`: `(s, { kind, text }, lane)`.

@@ -259,6 +259,10 @@ typedef struct tide_text {
 size_t tide_call_text(
     tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *base, const tide_range *ranges,
     size_t count, uint64_t budget_ns, tide_text *outcomes, int32_t *status);
+/// The same for one segment, which costs less. The outcome is always written.
+void tide_call_one_text(
+    tide_machine *machine, int32_t function, int32_t state, int32_t lane, const uint8_t *bytes, size_t length,
+    uint64_t budget_ns, tide_text *outcome, int32_t *status);
 /// Calls `function(state, { kind, text }, lane)` for what a filter found. Nil is a pass, any string replaces.
 void tide_call_match(
     tide_machine *machine, int32_t function, int32_t state, int32_t lane, const char *kind, const uint8_t *text,

@@ -58,26 +58,50 @@ struct ChatEventShape: ~Copyable {
     obfuscationStart = event.obfuscationStart
   }
 
+  /// Where an event of the known shape differs from the one it was learnt from.
+  struct Match {
+    /// The text's content.
+    var string: JSONString
+    /// The end of the value that may differ; that of the text's member where there is none.
+    var noteEnd: Int
+  }
+
   /// Fills `event` as decoding `data` would.
   ///
   /// - Returns: false when `data` is of another shape.
   func read(_ data: UnsafeRawBufferPointer, into event: inout ChatEvent) -> Bool {
+    guard let match = match(data) else { return false }
+    fill(&event, match)
+    return true
+  }
+
+  /// The lane that the text of this shape belongs to; nil where its events say more than text.
+  var plainText: (choice: Int32, key: ChatEvent.TextKey)? { choice.hasRole ? nil : (choice.index, key) }
+
+  /// - Returns: nil when `data` is of another shape.
+  func match(_ data: UnsafeRawBufferPointer) -> Match? {
     guard headCount > 0, data.count >= headCount, let base = data.baseAddress,
       let known = bytes.readableBytes.baseAddress, memcmp(base, known, headCount) == 0
-    else { return false }
+    else { return nil }
     var scanner = JSONScanner(data, from: headCount &- 1)
     guard let string = scanner.string(), data.count &- string.end >= middleCount &+ tailCount,
       memcmp(base + string.end, known + headCount, middleCount) == 0
-    else { return false }
+    else { return nil }
     let noteStart = string.end &+ middleCount
     var noteEnd = noteStart
     if let note {
       scanner = JSONScanner(data, from: noteStart)
-      guard scanner.peek() == note, let value = scanner.skipValue(), value.lowerBound == noteStart else { return false }
+      guard scanner.peek() == note, let value = scanner.skipValue(), value.lowerBound == noteStart else { return nil }
       noteEnd = value.upperBound
     }
     guard data.count &- noteEnd == tailCount, memcmp(base + noteEnd, known + headCount + middleCount, tailCount) == 0
-    else { return false }
+    else { return nil }
+    return Match(string: string, noteEnd: noteEnd)
+  }
+
+  /// Fills `event` as decoding what matches would.
+  func fill(_ event: inout ChatEvent, _ match: Match) {
+    let string = match.string
     let moved = string.end &- textEnd
     func place(_ offset: Int) -> Int { offset > textEnd ? offset &+ moved : offset }
     var choice = choice
@@ -93,8 +117,7 @@ struct ChatEventShape: ~Copyable {
     event.fill(choice, ChatEvent.Text(key: key, string: string), model: model)
     if obfuscationStart >= 0 {
       event.obfuscationStart = place(obfuscationStart)
-      event.obfuscationEnd = noteEnd
+      event.obfuscationEnd = match.noteEnd
     }
-    return true
   }
 }

@@ -35,6 +35,9 @@ struct ChatGrammar {
     return true
   }
 
+  /// Whether a choice has begun and not finished, and was the last to begin.
+  func isRunning(_ index: Int32) -> Bool { index == running }
+
   /// Notes a role.
   ///
   /// - Returns: true when it is the choice's first: only that one is news.

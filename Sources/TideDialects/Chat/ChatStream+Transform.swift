@@ -35,6 +35,41 @@ extension ChatStream {
     if hasError { progress = .failed(.upstreamError) }
   }
 
+  /// The short way of an event that is like the one before it but for its text: nothing is decoded, and nothing written but the event as it
+  /// came, unless its text changes.
+  ///
+  /// - Returns: false when the event must be decoded. Nothing has happened then.
+  func runToken(_ event: SSEEvent, into out: inout ByteQueue) -> Bool {
+    guard let plain = shape.plainText, options.renameModel == nil, template != nil, plain.key != .legacyText,
+      lanes!.channels.contains(plain.key.channel), let match = shape.match(event.data),
+      match.string.end > match.string.start, grammar.isRunning(plain.choice),
+      let lane = lanes!.lane(choice: plain.choice, key: plain.key)
+    else { return false }
+    lastWasForwarded = false
+    let content = slice(event.data, match.string.start, match.string.end)
+    let result = lanes!.run(lane, content, hasEscapes: match.string.hasEscapes, isLast: false, scratch)
+    if result.step == .fail {
+      progress = .failed(.policy)
+      return true
+    }
+    let emitted = scratch.emitted.readableBytes
+    contentEventCount &+= 1
+    deliveredTextBytes &+= emitted.count
+    if result.isUnchanged {
+      forward(event, into: &out)
+    } else {
+      shape.fill(&scratch.event, match)
+      scratch.beginEdits()
+      scratch.replace(match.string, with: emitted)
+      let choice = scratch.event.choices[0]
+      if choice.logprobsStart >= 0 { scratch.remove(choice.logprobsStart, choice.logprobsEnd) }
+      scratch.event.choices[0].isDropped = emitted.isEmpty && !choice.hasOther
+      write(event, hasNews: false, into: &out)
+    }
+    if result.step == .cut { finishCut(choice: plain.choice, lane: lane, into: &out) }
+    return true
+  }
+
   /// Decodes into the worker's event. Without filters few events come here, and no two alike.
   @inline(__always)
   private func read(_ data: UnsafeRawBufferPointer) -> Bool {

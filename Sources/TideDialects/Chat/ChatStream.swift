@@ -215,6 +215,7 @@ public final class ChatStream {
         return forward(event, into: &out)
       }
     }
+    if lanes != nil, runToken(event, into: &out) { return }
     transform(event, into: &out)
   }
 
