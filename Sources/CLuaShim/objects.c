@@ -371,6 +371,12 @@ static int register_value(lua_State *L) {
   return 0;
 }
 
+static int register_copy(lua_State *L) {
+  const registration *r = lua_touserdata(L, 1);
+  tide_declare_copy(L, r->id, r->name);
+  return 0;
+}
+
 static int32_t run(tide_machine *machine, lua_CFunction body, registration *r) {
   tide_frame frame;
   if (!tide_enter(machine, &frame, 1000000000)) return TIDE_ERROR;
@@ -391,6 +397,9 @@ int32_t tide_register_field(tide_machine *machine, uint16_t kind, const char *na
 }
 int32_t tide_register_method(tide_machine *machine, uint16_t kind, const char *name, int32_t id, uint32_t flags) {
   return run(machine, register_method, &(registration){.kind = kind, .name = name, .id = id, .flags = flags});
+}
+int32_t tide_register_copy(tide_machine *machine, int32_t id, const char *refusal) {
+  return run(machine, register_copy, &(registration){.name = refusal, .id = id});
 }
 
 void tide_open_objects(lua_State *L) {

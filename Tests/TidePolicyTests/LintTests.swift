@@ -75,6 +75,20 @@ import TideCore
       "return { on_log = function(ctx) for part in ctx.prompt:each_text {} do part.text = '' end end }",
       "on_log may not write ctx.prompt.each_text"
     ),
+    (
+      "return { on_request = function(ctx) ctx.prompt.messages[1].text = 'x' end }",
+      "writes to a copy of ctx.prompt.messages, which raises [ctx-write] (on_request changes them with ctx.prompt:replace"
+    ),
+    (
+      "return { on_request = function(ctx) for _, m in ipairs(ctx.prompt.messages) do m.text = 'x' end end }",
+      "writes to a copy of ctx.prompt.messages"
+    ),
+    (
+      "return { on_request = function(ctx)\nlocal all = ctx.prompt.messages all[1] = nil end }",
+      "p/policy.lua:2: error: writes"
+    ),
+    ("return { on_log = function(ctx) ctx.auth.claims.scope = 'x' end }", "on_auth sets them with tide.identity"),
+    ("return { on_request = function(ctx) ctx.prompt.messages = {} end }", "ctx.prompt:replace"),
     // Configuration.
     (
       "return { schema = { rate = { type = 'integer' } }, on_log = function(ctx, cfg) return cfg.rte end }",

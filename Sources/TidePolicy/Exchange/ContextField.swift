@@ -110,13 +110,16 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .paramTopP: parameter("top_p", .number, "")
     case .paramMaxTokens: parameter("max_tokens", .integer, "max_completion_tokens where the client used that name")
     case .paramN: leaf("params.n", .integer, "how many choices", from: .onRequest)
-    case .paramStop: parameter("stop", .string, "a text or a list of texts")
+    case .paramStop: parameter("stop", .string, "a text or a list of texts; a list is a copy: set it whole")
     case .paramSeed: parameter("seed", .integer, "")
     case .paramUser: parameter("user", .string, "the client's own name for its user")
     case .paramFrequencyPenalty: parameter("frequency_penalty", .number, "")
     case .paramPresencePenalty: parameter("presence_penalty", .number, "")
     case .prompt: leaf("prompt", .object, "what the model is asked; nil when the request is no chat", from: .onRequest)
-    case .promptMessages: leaf("prompt.messages", .table, "a list of { role, text }", from: .onRequest)
+    case .promptMessages:
+      leaf(
+        "prompt.messages", .table,
+        "a copy, a list of { role, text }: each_text, replace, append and the like change them", from: .onRequest)
     case .promptSystem:
       leaf("prompt.system", .string, "the first system message's text", from: .onRequest, writers: HookSet(.onRequest))
     case .promptTools: leaf("prompt.tools", .table, "the names of the tools offered", from: .onRequest)

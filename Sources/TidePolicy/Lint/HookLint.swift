@@ -165,6 +165,7 @@ struct HookLint {
         let over = values.map { evaluate($0) }
         for variable in variables { meanings[variable] = .unknown }
         if over.first == .parts, let first = variables.first { meanings[first] = .part }
+        if case .copyLoop(let field)? = over.first, variables.count > 1 { meanings[variables[1]] = .copy(field) }
         walk(body, isResult: isResult)
       case .control(let conditions, let blocks):
         for condition in conditions { _ = evaluate(condition) }
@@ -322,7 +323,11 @@ struct HookLint {
       case .index(let index):
         _ = evaluate(index)
         if isWritten, isLast { escape(meaning) }
-        meaning = .unknown
+        if case .copy(let field) = meaning {
+          if isWritten, isLast { writeCopy(field, Self.line(base)) }
+        } else {
+          meaning = .unknown
+        }
       case .call(let arguments, _):
         meaning = call(meaning, arguments, isResult: isResult && isLast)
       }
@@ -341,6 +346,7 @@ struct HookLint {
       return .unknown
     case .library(let path):
       known.forEach { escape($0) }
+      if path == "ipairs" || path == "pairs", case .copy(let field)? = known.first { return .copyLoop(field) }
       guard let function = HostFunction.named(path) else { return .unknown }
       noteCall(function, path, arguments)
       return function.resultHooks == nil ? .unknown : .verdict(function)
@@ -372,6 +378,9 @@ struct HookLint {
     case .context(let group): return field(group, name, line, isWritten ? .write : .read)
     case .config(let keys): return configKey(keys + [name], line, isWritten: isWritten)
     case .state: return isWritten ? .unknown : (state[name] ?? nil) ?? .unknown
+    case .copy(let field):
+      if isWritten { writeCopy(field, line) }
+      return meaning
     case .part:
       if isWritten { write(.promptEachText, as: .promptReplace, line) }
       return .unknown

@@ -7,6 +7,8 @@ enum LintMeaning: Hashable {
   case config([String])
   /// The table that lane hooks share.
   case state
+  /// A copy of a field's table, or a table in it; and what `ipairs` or `pairs` makes of one.
+  case copy(ContextField), copyLoop(ContextField)
   /// What `each_text` loops over, and one of its parts.
   case parts, part
   /// Something of the sandbox, by its path: `tide`, `tide.limit.take`, `string`.
