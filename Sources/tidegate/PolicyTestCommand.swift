@@ -9,7 +9,8 @@ struct PolicyTestCommand: ParsableCommand {
     commandName: "test", abstract: "Run the tests of the policies in a folder.",
     discussion: """
       Tests lie in <name>_test.lua beside <name>.lua, or in <name>/policy_test.lua. They run in a real gateway without a \
-      network, on a clock that only they move. Exits with 1 when a test fails, or runs too few lines for --coverage-min, and with \
+      network, on a clock that only they move. A hook may take \(PolicyTests.cpuFactor) times its budget of the processor (500 ms where it has \
+      5 ms), at most 1 s, so that a slow machine decides nothing: `tidegate policy bench` says what policies cost. Exits with 1 when a test fails, or runs too few lines for --coverage-min, and with \
       2 when none could be run.
       """)
 

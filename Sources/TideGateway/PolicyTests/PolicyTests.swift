@@ -24,6 +24,9 @@ public struct PolicyTests {
     }
   }
 
+  /// Times what a hook may take of the processor when it serves: what tests allow it.
+  public static var cpuFactor: UInt64 { RehearsalServices.cpuFactor }
+
   private let folder: PolicyFolder
   private let options: Options
   private let surroundings: RehearsalGateway.Surroundings

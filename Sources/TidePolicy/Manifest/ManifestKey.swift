@@ -35,7 +35,7 @@ enum ManifestKey: String, CaseIterable {
     case .hold:
       "how much text filters may hold for a match that may be under way, from 16 bytes to 64KiB, and for how long, at most 60s; `strict` never lets it go early"
     case .budgets:
-      "`memory` of each machine (4MiB, from 256KiB to 256MiB), and by hook `cpu` (of one call, at most 1s) and `wall` (of one that waits, at most 10m): `{ memory = \"8MiB\", on_request = { cpu = \"10ms\", wall = \"5s\" } }`"
+      "`memory` of each machine (4MiB, from 256KiB to 256MiB), and by hook `cpu` (of one call, at most 1s) and `wall` (of one that waits, at most 10m): `{ memory = \"8MiB\", on_request = { cpu = \"10ms\", wall = \"5s\" } }`. Where nothing is written, `cpu` is 5ms, for `on_load` 100ms, and for filters and lane hooks 50us a KiB of text; tests allow more, see `t.budget`"
     case .failure:
       "by hook, what its error, its budget's end or a missing answer does: `deny` refuses the request (once the answer has begun it cuts), `cut` ends the answer, `skip` goes on without it. The operator's word in YAML wins"
     case .net:
