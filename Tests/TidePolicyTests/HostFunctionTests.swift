@@ -151,15 +151,20 @@ import TideCore
       )
     ])
     #expect(fixture.run().runRequest() == .proceed, "\(fixture.services.log)")
+          tide.metrics.incr("other", 1, { user = "another" })
     let series = fixture.store.metrics.series
     #expect(series.count == PolicyMetrics.seriesMax + 2)
     let rest = series.first { $0.name == "seen" && $0.labels == PolicyMetrics.overflow }
     #expect(rest?.figure == .counter(1500))
     let store = PolicyMetrics()
-    try store.increment("p", "x", [], by: 1)
+    #expect(try !store.increment("p", "x", [], by: 1))
     #expect(throws: PolicyMetrics.Refusal.self) { try store.observe("p", "x", [], 1) }
     try store.observe("q", "x", [], 1)
     #expect(store.series.map(\.binding) == ["p", "q"])
+    let warnings = fixture.services.log.filter { $0.level == .warning }
+    // Once of each metric, however often it overflows.
+    #expect(warnings.map { $0.message.prefix(16) } == ["the metric seen ", "the metric other"], "\(warnings)")
+    #expect(warnings.first?.message.contains("500 sets of labels") == true)
   }
 
   @Test(arguments: [

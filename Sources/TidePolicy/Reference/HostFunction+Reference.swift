@@ -99,10 +99,18 @@ extension HostFunction {
     case .glob: usage("pattern: string, text: string", "boolean", "Whether `*` and `?` match.")
     case .regex: usage("pattern: string, flags?: string", "tide.Pattern", "A pattern that takes linear time.")
     case .metricsIncrement:
-      usage("name: string, amount?: number, labels?: table", nil, "Adds to a counter of `/metrics`.")
+      usage(
+        "name: string, amount?: number, labels?: table", nil,
+        "Adds to a counter of `/metrics`. A binding has at most \(PolicyMetrics.namesMax) metrics, a call \(BindingHost.labelsMax) labels; all metrics of a binding have room for \(PolicyMetrics.seriesMax) sets of labels together, and what comes on top is added up under `overflow=\"true\"`, of which the log warns once for each metric."
+      )
     case .metricsObserve:
-      usage("name: string, value: number, labels?: table", nil, "Adds to a histogram of `/metrics`.")
-    case .log: usage("level: string, message: string, fields?: table", nil, "Writes to the log.")
+      usage(
+        "name: string, value: number, labels?: table", nil,
+        "Adds to a histogram of `/metrics`, bounded in the same way.")
+    case .log:
+      usage(
+        "level: \"debug\"|\"info\"|\"warning\"|\"warn\"|\"error\", message: string, fields?: table", nil,
+        "Writes to the log.")
     case .now: usage("", "integer", "Milliseconds since 1970.")
     case .filterMask:
       usage(
