@@ -13,7 +13,8 @@ struct InvariantOptions {
       case .reads: "The answer cut into reads: at every place, one a byte, at random."
       case .lines: "Lines that end in CR LF and in CR."
       case .whole: "Not streamed when the case is, and the other way round."
-      case .choices: "Two choices (`n = 2`)."
+      case .choices:
+        "Two choices (`n = 2`). `tide.cut` in one ends both: where a policy cuts, say `except = { \"choices\" }`."
       case .tools: "Deltas of tool calls between those of the text."
       case .breaks: "The upstream breaks off after each event."
       case .leaves: "The client leaves after each event."
