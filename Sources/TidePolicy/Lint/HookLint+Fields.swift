@@ -31,6 +31,7 @@ extension HookLint {
       find(.field, line, "ctx.\(path) is no function", "write ctx.\(path)")
     }
     if field == .promptEachText { return .parts }
+    if field == .log, use == .call { return .library("ctx:log") }
     if field.remedy != nil, use == .read { return .copy(field) }
     return ContextField.allCases.contains { $0.group == field } ? .context(field) : .unknown
   }

@@ -20,14 +20,14 @@ extension HostFunction {
         "tide.Verdict", "Refuses the request with a status from 400 to 599, in the client's dialect.")
     case .respond:
       usage(
-        "answer: {text?: string, tool_calls?: table, json?: table, usage?: {input?: integer, output?: integer}, finish?: string}",
+        "answer: {text?: string, tool_calls?: table, json?: any, usage?: {input?: integer, output?: integer}, finish?: \"stop\"|\"length\"|\"tool_calls\"|\"content_filter\"}",
         "tide.Verdict",
-        "Answers in the upstream's place, streamed or not as the client asked; on_response_start and what follows see it as an upstream's. `finish` is stop, length, tool_calls or content_filter."
+        "Answers in the upstream's place, streamed or not as the client asked; on_response_start and what follows see it as an upstream's. `finish` is in OpenAI's words; the other dialects have theirs for it."
       )
     case .cut:
       usage(
-        "options?: {reason?: string, text?: string}", "tide.Verdict",
-        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: policies bound before see it as text."
+        "options?: {reason?: \"content_filter\"|\"length\"|\"stop\", text?: string}", "tide.Verdict",
+        "Ends the answer well formed, all choices of it; without a reason it is content_filter. `text` is the last of the answer: policies bound before see it as text."
       )
     case .identity:
       usage(
@@ -44,7 +44,7 @@ extension HostFunction {
     case .sleep: usage("time: string|number", nil, "Waits.")
     case .http:
       usage(
-        "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: table, auth?: any, timeout?: string|number, max_body?: string|integer}",
+        "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: any, auth?: any, timeout?: string|number, max_body?: string|integer}",
         "{status: integer, headers: table, body: string, json?: any}?, tide.Error?",
         "Calls a host that the configuration names, or one that `net` lists, or a cluster; secrets may stand in `auth` and `headers`. `json` is there when the answer's content-type is JSON."
       )
@@ -69,7 +69,7 @@ extension HostFunction {
     case .sharedDelete: usage("key: string", nil, "Removes a value.")
     case .limitTake:
       usage(
-        "key: string, amount: integer, limit: {rate: integer, per: string|number, burst?: integer}",
+        "key: string, amount: integer|nil, limit: {rate: integer, per: string|number, burst?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
         "Takes from a rate limit, exactly, over all workers and all gateways that share a store. `nil, err` when the store is away."
       )
@@ -133,7 +133,9 @@ extension HostFunction {
         "Ends the answer at a match, or does what `on_match(s, match, lane)` returns. `match` is `{ kind, text }`. nil does what the filter does by itself (`block` ends the answer, `mask` and `replace` edit), a string takes the match's place, so `match.text` lets it through, `tide.cut` ends the answer."
       )
     case .filterLimit:
-      usage("options: {name?: string, output_tokens: integer}", "tide.Filter", "Ends the answer at a length.")
+      usage(
+        "options: {name?: string, output_tokens: integer, channels?: string[]}", "tide.Filter",
+        "Ends the answer at a length.")
     default: nil
     }
   }
