@@ -61,7 +61,9 @@ struct PolicyTestCommand: ParsableCommand {
       }
     }
     guard report.testCount > 0 || report.failureCount > 0 else {
-      let hint = filter.map { "no test's name contains '\($0)'" } ?? "write <name>_test.lua beside a policy"
+      let hint =
+        filter.map { "no test's name contains '\($0)'" }
+        ?? (report.files.isEmpty ? "write <name>_test.lua beside a policy" : "no test file declares one")
       Problems.print([Diagnostic(file: folder, message: "there is no test to run", hint: hint)])
       throw ExitCode(2)
     }

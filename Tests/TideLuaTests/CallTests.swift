@@ -265,7 +265,7 @@ import TideLua
     #expect(try message("return ctx.modle") == "ctx.modle does not exist; did you mean ctx.model?")
     #expect(try message("ctx.modle = 1").contains("did you mean"))
     #expect(try message("ctx.id = 'x'") == "ctx.id is read-only")
-    #expect(try message("ctx.each{}").contains("with a colon"))
+    #expect(try message("ctx.each{}").contains("call 'each' with a colon: ctx:each(...)"))
     script.host.exchanges.remove(object)
     let reused = script.host.exchanges.insert(9)
     #expect(reused.slot == object.slot)

@@ -148,6 +148,6 @@ final class RequiredTests {
   private static func empty(_ path: String) -> Diagnostic {
     Diagnostic(
       file: path, message: "declares no test, and `require_tests` of `plugins` asks for them",
-      hint: "begin with tide.test(\"what it does\", function(t) ... end)")
+      hint: PolicyTestFile.beginning)
   }
 }

@@ -137,7 +137,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .promptMask:
       edit(
         "mask",
-        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds, in what tools were called with too; returns how many"
+        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds of these kinds (as in tide.filter.mask), in what tools were called with too; returns how many"
       )
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
@@ -164,8 +164,11 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onResponseEnd)
     case .filters: leaf("filters", .object, "this policy's filters, for this exchange")
     case .filtersDisable:
-      filters("disable", "disable{names}: puts filters out of action, without names all of them")
-    case .filtersSet: filters("set", "set{names}: lets only these filters run")
+      filters(
+        "disable",
+        "disable{ \"name\", ... }: puts these filters out of action, without a list all of them; a filter's name is its `name`, else its function's: mask, replace"
+      )
+    case .filtersSet: filters("set", "set{ \"name\", ... }: lets only these filters run")
     case .log: leaf("log", .function, "log(level, message, fields): a line that names policy and exchange")
     }
   }

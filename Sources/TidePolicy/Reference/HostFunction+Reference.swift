@@ -1,3 +1,5 @@
+import TideDialects
+
 /// What authors must know of a host function, for the reference and for the annotations.
 extension HostFunction {
   struct Usage {
@@ -91,7 +93,8 @@ extension HostFunction {
     case .base64Decode: usage("text: string, options?: {url?: boolean}", "string?, tide.Error?", "The bytes of base64.")
     case .sha256: usage("text: string", "string", "The digest, in hex.")
     case .hmac: usage("key: any, text: string", "string", "HMAC-SHA256, in hex; the key may be a secret.")
-    case .uuid: usage("version?: string", "string", "A random identifier (`v4`), or one that sorts by time (`v7`).")
+    case .uuid:
+      usage("version?: \"v4\"|\"v7\"", "string", "A random identifier (`v4`), or one that sorts by time (`v7`).")
     case .jwtVerify:
       usage(
         "token: string, rules: {algs: string[], keys?: table, secret?: any, iss?: string|string[], aud?: string|string[], require?: string[], leeway?: string|number}",
@@ -114,7 +117,7 @@ extension HostFunction {
     case .now: usage("", "integer", "Milliseconds since 1970.")
     case .filterMask:
       usage(
-        "options: {name?: string, kinds: string[], with?: string, channels?: string[], on_match?: function}",
+        "options: {name?: string, kinds: (\(EntityKind.allCases.map { "\"\($0.name)\"" }.joined(separator: "|")))[], with?: string, channels?: string[], on_match?: function}",
         "tide.Filter",
         "Hides e-mail addresses, cards and other entities whose checksums hold.")
     case .filterReplace:
