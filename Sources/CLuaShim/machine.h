@@ -158,6 +158,12 @@ void tide_open_objects(lua_State *L);
 void tide_freeze(lua_State *L, const char *name);
 /// If the value is a read-only view, pushes the table behind it and returns true.
 bool tide_unfreeze(lua_State *L, int index);
+/// Makes copies with this number known.
+void tide_declare_copy(lua_State *L, int32_t id, const char *refusal);
+/// Pushes what makes a table a copy with this number, or nil.
+void tide_push_copy(lua_State *L, int32_t id);
+/// Puts a view in the place of the table at the top. `copy` is the stack index of what `tide_push_copy` pushed.
+void tide_seal(lua_State *L, int copy);
 /// Pushes a view of the table at the top whose unknown names raise; for libraries and environments.
 void tide_strict_view(lua_State *L, const char *name);
 

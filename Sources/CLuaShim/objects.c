@@ -271,12 +271,12 @@ static int register_field(lua_State *L) {
   return 0;
 }
 
-/// Upvalues: id, flags, kind, name.
+/// Upvalues: id, flags, kind, name, the kind's name.
 static int call_method(lua_State *L) {
   const tide_userdata *object = tide_to_object(L, 1);
   if (!object || object->kind != lua_tointegerx(L, lua_upvalueindex(3), NULL)) {
     const char *name = lua_tostring(L, lua_upvalueindex(4));
-    return luaL_error(L, "call '%s' with a colon: object:%s(...)", name, name);
+    return luaL_error(L, "call '%s' with a colon: %s:%s(...)", name, lua_tostring(L, lua_upvalueindex(5)), name);
   }
   return tide_ask(
       L, TIDE_OP_CALL, (int)lua_tointegerx(L, lua_upvalueindex(1), NULL), 1,
@@ -291,7 +291,8 @@ static int register_method(lua_State *L) {
   lua_pushinteger(L, r->flags);
   lua_pushinteger(L, r->kind);
   lua_pushstring(L, r->name);
-  lua_pushcclosure(L, call_method, 4);
+  lua_getfield(L, -6, "__name");
+  lua_pushcclosure(L, call_method, 5);
   lua_setfield(L, -2, r->name);
   return 0;
 }
@@ -371,6 +372,12 @@ static int register_value(lua_State *L) {
   return 0;
 }
 
+static int register_copy(lua_State *L) {
+  const registration *r = lua_touserdata(L, 1);
+  tide_declare_copy(L, r->id, r->name);
+  return 0;
+}
+
 static int32_t run(tide_machine *machine, lua_CFunction body, registration *r) {
   tide_frame frame;
   if (!tide_enter(machine, &frame, 1000000000)) return TIDE_ERROR;
@@ -391,6 +398,9 @@ int32_t tide_register_field(tide_machine *machine, uint16_t kind, const char *na
 }
 int32_t tide_register_method(tide_machine *machine, uint16_t kind, const char *name, int32_t id, uint32_t flags) {
   return run(machine, register_method, &(registration){.kind = kind, .name = name, .id = id, .flags = flags});
+}
+int32_t tide_register_copy(tide_machine *machine, int32_t id, const char *refusal) {
+  return run(machine, register_copy, &(registration){.name = refusal, .id = id});
 }
 
 void tide_open_objects(lua_State *L) {

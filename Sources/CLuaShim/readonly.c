@@ -1,19 +1,24 @@
 /// Tables that cannot be written: an empty table in front of the real one.
 #include "machine.h"
 
-/// The key, in a view's metatable, of the table behind it.
+/// The key, in a view's metatable, of the table behind it. Copies share a metatable, which has true there, and keep their table under
+/// this key themselves: a copy lives for a moment, and a metatable of its own would cost more than all else of it.
 static const char behind_key = 0;
-/// Registry: table -> its view, while one freeze runs.
+/// Registry: number -> the metatable of its copies.
+static const char copies_key = 0;
 
 bool tide_unfreeze(lua_State *L, int index) {
   index = lua_absindex(L, index);
   if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return false;
-  if (lua_rawgetp(L, -1, &behind_key) != LUA_TTABLE) {
-    lua_pop(L, 2);
-    return false;
+  switch (lua_rawgetp(L, -1, &behind_key)) {
+    case LUA_TTABLE: lua_remove(L, -2); return true;
+    case LUA_TBOOLEAN:
+      lua_pop(L, 2);
+      lua_rawgetp(L, index, &behind_key);
+      return true;
   }
-  lua_remove(L, -2);
-  return true;
+  lua_pop(L, 2);
+  return false;
 }
 
 static int refuse_write(lua_State *L) {
@@ -102,6 +107,55 @@ void tide_freeze(lua_State *L, const char *name) {
   lua_insert(L, -2);
   freeze(L, name, lua_gettop(L) - 1, 0);
   lua_remove(L, -2);
+}
+
+static int refuse_copy(lua_State *L) { return luaL_error(L, "%s", lua_tostring(L, lua_upvalueindex(1))); }
+
+static int copy_index(lua_State *L) {
+  lua_settop(L, 2);
+  if (!tide_unfreeze(L, 1)) return luaL_error(L, "not a read-only table");
+  lua_insert(L, 2);
+  lua_rawget(L, 2);
+  return 1;
+}
+
+void tide_declare_copy(lua_State *L, int32_t id, const char *refusal) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &copies_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &copies_key);
+  }
+  lua_createtable(L, 0, 6);
+  lua_pushboolean(L, 1);
+  lua_rawsetp(L, -2, &behind_key);
+  lua_pushcfunction(L, copy_index);
+  lua_setfield(L, -2, "__index");
+  lua_pushstring(L, refusal);
+  lua_pushcclosure(L, refuse_copy, 1);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushcfunction(L, view_length);
+  lua_setfield(L, -2, "__len");
+  lua_pushcfunction(L, view_pairs);
+  lua_setfield(L, -2, "__pairs");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_rawseti(L, -2, id);
+  lua_pop(L, 1);
+}
+
+void tide_push_copy(lua_State *L, int32_t id) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &copies_key) == LUA_TTABLE) lua_rawgeti(L, -1, id);
+  else lua_pushnil(L);
+  lua_remove(L, -2);
+}
+
+void tide_seal(lua_State *L, int copy) {
+  lua_createtable(L, 0, 1);
+  lua_insert(L, -2);
+  lua_rawsetp(L, -2, &behind_key);
+  lua_pushvalue(L, copy);
+  lua_setmetatable(L, -2);
 }
 
 static int unknown_name(lua_State *L) {

@@ -113,7 +113,9 @@ static uint64_t take(lua_State *L, const uint8_t **place, const uint8_t *end, si
   return value;
 }
 
-void tide_decode(lua_State *L, tide_machine *machine, const uint8_t **place, const uint8_t *end, int depth) {
+/// - copy: the stack index of what makes tables copies, or 0.
+static void decode(
+    lua_State *L, tide_machine *machine, const uint8_t **place, const uint8_t *end, int depth, int copy) {
   if (depth > DEPTH_LIMIT) luaL_error(L, "value is nested too deeply");
   luaL_checkstack(L, 6, "value is nested too deeply");
   switch (take(L, place, end, 1)) {
@@ -139,9 +141,10 @@ void tide_decode(lua_State *L, tide_machine *machine, const uint8_t **place, con
       if (count > (uint64_t)(end - *place)) luaL_error(L, "value ends early");
       lua_createtable(L, (int)count, 0);
       for (uint64_t i = 1; i <= count; i++) {
-        tide_decode(L, machine, place, end, depth + 1);
+        decode(L, machine, place, end, depth + 1, copy);
         lua_rawseti(L, -2, (lua_Integer)i);
       }
+      if (copy) tide_seal(L, copy);
       break;
     }
     case TIDE_MAP: {
@@ -149,13 +152,14 @@ void tide_decode(lua_State *L, tide_machine *machine, const uint8_t **place, con
       if (count > (uint64_t)(end - *place)) luaL_error(L, "value ends early");
       lua_createtable(L, 0, (int)count);
       for (uint64_t i = 0; i < count; i++) {
-        tide_decode(L, machine, place, end, depth + 1);
-        tide_decode(L, machine, place, end, depth + 1);
+        decode(L, machine, place, end, depth + 1, copy);
+        decode(L, machine, place, end, depth + 1, copy);
         if (lua_isnil(L, -2) || (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) != lua_tonumber(L, -2)))
           lua_pop(L, 2);
         else
           lua_rawset(L, -3);
       }
+      if (copy) tide_seal(L, copy);
       break;
     }
     case TIDE_OBJECT: {
@@ -185,8 +189,19 @@ void tide_decode(lua_State *L, tide_machine *machine, const uint8_t **place, con
       tide_push_closure(L, id, kind, slot, (uint32_t)take(L, place, end, 4));
       break;
     }
+    case TIDE_COPY: {
+      tide_push_copy(L, (int32_t)take(L, place, end, 4));
+      if (lua_isnil(L, -1)) luaL_error(L, "a copy of nothing known");
+      decode(L, machine, place, end, depth + 1, lua_gettop(L));
+      lua_remove(L, -2);
+      break;
+    }
     default: lua_pushnil(L);
   }
+}
+
+void tide_decode(lua_State *L, tide_machine *machine, const uint8_t **place, const uint8_t *end, int depth) {
+  decode(L, machine, place, end, depth, 0);
 }
 
 int tide_decode_all(lua_State *L, tide_machine *machine, const tide_buffer *buffer) {

@@ -62,8 +62,8 @@ public struct PluginsConfiguration: Sendable, Equatable {
   public var auto: Bool
   /// Whether a generation must pass the tests of the policies that it binds.
   public var requiresTests = false
-  /// What those tests may take together.
-  public var testTimeoutMs = 60_000
+  /// What those tests may take together. Those of all policies that ship take 70 s of a processor.
+  public var testTimeoutMs = 300_000
   /// What comes of mistakes that the sources of bound policies show.
   public var lint = LintMode.refuse
 }

@@ -68,11 +68,17 @@ public final class Gateway {
     let relay = PolicyLogRelay()
     builder = GenerationBuilder(
       configPath: options.configPath, environment: options.environment, services: .gateway(log: relay),
-      interrupt: signals.descriptor)
+      interrupt: signals.descriptor
+    ) { [unowned self] line, configuration in
+      // Where the log cannot be opened, `start` says so.
+      try? openLog(configuration, relay).notice(line)
+    }
     let built: GenerationBuilder.Built
     switch builder.build() {
     case .success(let value): built = value
-    case .failure(let failure): throw StartFailure(diagnostics: failure.diagnostics)
+    case .failure(let failure):
+      log?.close()
+      throw StartFailure(diagnostics: failure.diagnostics)
     }
     let configuration = built.generation.configuration
     started = configuration
@@ -82,8 +88,7 @@ public final class Gateway {
       case .exactly(let count): count
       }
     do {
-      log = try GatewayLog(configuration.log)
-      relay.connect(log)
+      try openLog(configuration, relay)
       let budget = try DescriptorBudget.plan(
         connections: configuration.limits.connections, isExplicit: configuration.limits.isConnectionsExplicit,
         upstreamConnections: configuration.clusters.reduce(0) { $0 + $1.maxConnections }, workers: workerCount,
@@ -113,6 +118,16 @@ public final class Gateway {
     if let log { workers.first?.io.post { log.log(.info, "\($0.sendBatching)") } }
     for warning in built.warnings { log.warning("\(warning)") }
     StartupMemory.release()
+  }
+
+  /// Opens the log once: before the first generation is built where there is something to say.
+  @discardableResult
+  private func openLog(_ configuration: GatewayConfiguration, _ relay: PolicyLogRelay) throws -> GatewayLog {
+    if let log { return log }
+    let opened = try GatewayLog(configuration.log)
+    log = opened
+    relay.connect(opened)
+    return opened
   }
 
   private var listenerAddresses: [String: SocketAddress] = [:]

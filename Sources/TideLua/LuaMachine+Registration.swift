@@ -51,4 +51,11 @@ extension LuaMachine {
   ) throws(LuaFailure) {
     try check(tide_register_method(raw, kind, name, id, options.rawValue))
   }
+
+  /// Makes copies with this number known, for `LuaResults.append(_:copyOf:)`.
+  ///
+  /// - Parameter refusal: what writing to one raises; it should say what to do instead.
+  public func registerCopy(id: Int32, refusal: String) throws(LuaFailure) {
+    try check(tide_register_copy(raw, id, refusal))
+  }
 }

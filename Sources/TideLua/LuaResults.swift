@@ -39,6 +39,14 @@ public struct LuaResults {
   /// A copy of any value.
   public mutating func append(_ value: LuaValue) { put { LuaEncoder(buffer: $0).put(value) } }
 
+  /// A copy of any value, whose tables refuse to be written: for what a script might take for the thing itself.
+  public mutating func append(_ value: LuaValue, copyOf id: Int32) {
+    put {
+      tide_put_word($0, UInt8(TIDE_COPY.rawValue), UInt32(bitPattern: id))
+      LuaEncoder(buffer: $0).put(value)
+    }
+  }
+
   @inline(__always) private mutating func put(_ write: (UnsafeMutablePointer<tide_buffer>) -> Void) {
     write(buffer)
     buffer.pointee.count &+= 1

@@ -9,7 +9,8 @@ struct PolicyTestCommand: ParsableCommand {
     commandName: "test", abstract: "Run the tests of the policies in a folder.",
     discussion: """
       Tests lie in <name>_test.lua beside <name>.lua, or in <name>/policy_test.lua. They run in a real gateway without a \
-      network, on a clock that only they move. Exits with 1 when a test fails, or runs too few lines for --coverage-min, and with \
+      network, on a clock that only they move. A hook may take \(PolicyTests.cpuFactor) times its budget of the processor (500 ms where it has \
+      5 ms), at most 1 s, so that a slow machine decides nothing: `tidegate policy bench` says what policies cost. Exits with 1 when a test fails, or runs too few lines for --coverage-min, and with \
       2 when none could be run.
       """)
 
@@ -60,7 +61,9 @@ struct PolicyTestCommand: ParsableCommand {
       }
     }
     guard report.testCount > 0 || report.failureCount > 0 else {
-      let hint = filter.map { "no test's name contains '\($0)'" } ?? "write <name>_test.lua beside a policy"
+      let hint =
+        filter.map { "no test's name contains '\($0)'" }
+        ?? (report.files.isEmpty ? "write <name>_test.lua beside a policy" : "no test file declares one")
       Problems.print([Diagnostic(file: folder, message: "there is no test to run", hint: hint)])
       throw ExitCode(2)
     }

@@ -45,8 +45,13 @@ def test_filter_and_nothing_to_run(tmp_path):
     assert "1 test in 1 file" in run(folder, "--filter", "hides").stdout
     nothing = run(folder, "--filter", "nothing")
     assert (nothing.returncode, nothing.stdout) == (2, "") and "no test's name contains" in nothing.stderr
+    (folder / "hide_test.lua").write_text("-- later\n")
+    empty = run(folder)
+    assert empty.returncode == 2 and "no test file declares one" in empty.stderr
+    assert "declares no test; begin with tide.test(" in empty.stdout
     (folder / "hide_test.lua").unlink()
-    assert run(folder).returncode == 2
+    absent = run(folder)
+    assert absent.returncode == 2 and "write <name>_test.lua beside a policy" in absent.stderr
     absent = run(folder / "nowhere")
     assert absent.returncode == 2 and "nowhere" in absent.stderr
 

@@ -222,6 +222,8 @@ def test_required_tests_decide(start, engine):
     gateway.policy("shout", POLICY % "TIDE")
     until(lambda: ask(gateway) == "the TIDE is in", "the policy that passes its test acts")
     assert "tests of its policies passed: 1" in gateway.text
+    assert re.search(r"notice\W.*testing the next generation: shout\b", gateway.text), gateway.text
+    assert re.search(r"tested the next generation: 1 test in \d+\.\d s, all passed", gateway.text), gateway.text
     generation = gateway.generation
 
     # A policy that its test refutes: the old one goes on answering, and everybody can see why.
@@ -273,6 +275,7 @@ def test_start_and_check_ask_for_tests_too(start, engine, tmp_path):
         try:
             assert program.wait() == 1
             assert f"{plugins}/shout_test.lua:2: error: test 'the tide is loud' failed" in program.text, program.text
+            assert ("tested the next generation: 1 test in" in program.text) == (command == "run"), program.text
         finally:
             program.stop()
     (plugins / "shout_test.lua").write_text(SHOUT_TEST % "TIDE")

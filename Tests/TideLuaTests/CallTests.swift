@@ -265,7 +265,7 @@ import TideLua
     #expect(try message("return ctx.modle") == "ctx.modle does not exist; did you mean ctx.model?")
     #expect(try message("ctx.modle = 1").contains("did you mean"))
     #expect(try message("ctx.id = 'x'") == "ctx.id is read-only")
-    #expect(try message("ctx.each{}").contains("with a colon"))
+    #expect(try message("ctx.each{}").contains("call 'each' with a colon: ctx:each(...)"))
     script.host.exchanges.remove(object)
     let reused = script.host.exchanges.insert(9)
     #expect(reused.slot == object.slot)
@@ -343,5 +343,43 @@ import TideLua
       return
     }
     #expect(try script.machine.value(of: config)["name"] == .text("n"))
+  }
+
+  @Test func copiesReadAsTablesAndRefuseWrites() throws {
+    let script = try Script()
+    func run(_ body: String) throws -> LuaOutcome {
+      script.machine.call(
+        try script.function("function() local c = tide.copy { list = { 1, 2 }, name = 'n' } \(body) end"),
+        arguments: [],
+        budgetNs: 1_000_000_000)
+    }
+    let reading =
+      "local n = #c.list + c.list[2] for _, v in ipairs(c.list) do n = n + v end for k in pairs(c.list) do n = n + k end return n"
+    guard case .returned(.integer(10)) = try run(reading) else {
+      Issue.record("does not read as a table")
+      return
+    }
+    guard case .returned(let echoed) = try run("return tide.echo(c.list)") else { return }
+    #expect(echoed == .array([.integer(1), .integer(2)]))
+    for write in [
+      "c.name = 1", "c.new = 1", "c.list[1] = 2", "table.insert(c.list, 3)", "table.remove(c.list)",
+      "local _, list = next({ c.list }) list[1] = 3",
+    ] {
+      guard case .failed(let failure) = try run(write) else {
+        Issue.record("written: \(write)")
+        continue
+      }
+      #expect(failure.message == "a copy of seven is read-only: write seven instead", "\(write)")
+    }
+    for forbidden in ["rawset(c, 'name', 2)", "setmetatable(c, {})"] {
+      guard case .failed = try run(forbidden) else {
+        Issue.record("went through: \(forbidden)")
+        continue
+      }
+    }
+    guard case .returned(.boolean(false)) = try run("return getmetatable(c)") else {
+      Issue.record("the metatable was given away")
+      return
+    }
   }
 }

@@ -24,6 +24,8 @@ final class RecordingHost: LuaHost {
     try machine.register(path: "tide.wait", id: 6, coroutineOnly: true)
     try machine.register(path: "tide.reenter", id: 8)
     try machine.register(path: "tide.spin", id: 9)
+    try machine.register(path: "tide.copy", id: 12)
+    try machine.registerCopy(id: 7, refusal: "a copy of seven is read-only: write seven instead")
     try machine.register(path: "tide.version", value: .text("1.0"))
     try machine.registerKind(Self.contextKind, name: "ctx")
     try machine.registerFields(kind: Self.contextKind, names: ["model", "headers", "id"])
@@ -53,6 +55,7 @@ final class RecordingHost: LuaHost {
       guard let object = arguments[0].object, let count = exchanges[object], count > 0 else { return .ok }
       exchanges.replace(object, with: count - 1)
       results.append(Int64(count))
+    case 12: results.append(arguments[0].value, copyOf: 7)
     default: return .raise("no function \(id)")
     }
     return .ok

@@ -250,7 +250,22 @@ import Testing
     let filters = "filters = { tide.filter.mask { kinds = { 'email' } } }"
     #expect(
       try told("return { on_request = function(ctx) ctx.filters:disable { 'maks' } end, \(filters) }")
-        .contains("this policy has no filter maks; did you mean mask?"))
+        .contains("ctx.filters:disable: this policy has no filter maks; did you mean mask?; there are mask"))
+    for (call, said) in [
+      (
+        "disable { names = { 'mask' } }",
+        "takes a list of names, not a table with the key names: ctx.filters:disable { \"mask\" }"
+      ),
+      ("disable('mask', 'other')", "ctx.filters:disable takes one list: ctx.filters:disable { \"mask\" }"),
+      (".disable { 'mask' }", "call 'disable' with a colon: ctx.filters:disable(...)"),
+      ("disable(5)", "ctx.filters:disable takes a list of names, not an integer"),
+      ("set()", "ctx.filters:set takes a list of the filters that are to run: ctx.filters:set { \"mask\" }"),
+      ("set { names = 'mask' }", "ctx.filters:set takes a list of names, not a table with the key names"),
+    ] {
+      let message = try told(
+        "return { on_request = function(ctx) ctx.filters\(call.hasPrefix(".") ? "" : ":")\(call) end, \(filters) }")
+      #expect(message.contains(said), "\(message)")
+    }
     #expect(
       try told("return { on_request = function(ctx) ctx.filters:disable() end }").contains(
         "this policy declares no filters"))

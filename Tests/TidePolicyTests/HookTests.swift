@@ -88,6 +88,51 @@ import TideDialects
     #expect(said.contains("each_text") && said.contains(message), "\(said)")
   }
 
+  /// A write that changes nothing must not look as if it did.
+  @Test(arguments: [
+    ("ctx.prompt.messages[1].text = 'x'", "ctx.prompt:replace(index, "),
+    ("ctx.prompt.messages[2] = { role = 'user', text = 'x' }", "ctx.prompt.messages is a copy"),
+    ("table.insert(ctx.prompt.messages, { role = 'user', text = 'x' })", "ctx.prompt.messages is a copy"),
+    ("for _, message in ipairs(ctx.prompt.messages) do message.role = 'system' end", "ctx.prompt.messages is a copy"),
+    ("rawset(ctx.prompt.messages[1], 'text', 'x')", "table is read-only"),
+    ("local _, first = next(ctx.prompt.messages) first.text = 'x'", "ctx.prompt.messages is a copy"),
+    ("ctx.prompt.messages = {}", "ctx.prompt.messages is read-only in on_request: on_request changes them with"),
+    ("ctx.prompt.tools[1] = 'x'", "ctx.prompt.tools is a copy"),
+    ("ctx.params.stop[1] = 'x'", "ctx.params.stop = { ... }"),
+    ("ctx.auth.claims.scope = 'x'", "tide.identity"),
+  ])
+  func writingToACopySaysWhatToDo(_ script: String, _ message: String) throws {
+    let body =
+      #"{"model":"m","messages":[{"role":"user","content":"hi"}],"stop":["a"],"tools":[{"type":"function","function":{"name":"f"}}]}"#
+    let said = try told(script) {
+      let run = $0.run(body: body)
+      run.context.auth = Identity(keyID: "k", claims: map(("scope", .string("read"))))
+      return run
+    }
+    #expect(said.contains(message), "\(said)")
+  }
+
+  @Test func aCopyReadsAsATable() throws {
+    let message = try told(
+      """
+      local messages, roles = ctx.prompt.messages, {}
+      for i, message in ipairs(messages) do roles[i] = message.role .. "=" .. message.text end
+      for i, message in pairs(messages) do roles[#roles + 1] = i .. message.role end
+      local first, second = table.unpack(messages)
+      ctx.params.stop = ctx.params.stop
+      return tide.deny(400, { message = table.concat({ #messages, table.concat(roles, ","), second.text, tostring(messages[3]),
+        #tide.json.encode(messages), tostring(rawget(first, "name")), tostring(first) }, " ") })
+      """
+    ) {
+      $0.run(
+        body: #"{"model":"m","stop":["a"],"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]}"#)
+    }
+    #expect(
+      message
+        == "2 system=s,user=u,1system,2user u nil 57 nil table"
+    )
+  }
+
   @Test func whatIsKeptEndsWithItsExchange() throws {
     let fixture = try PolicyFixture([
       (

@@ -36,7 +36,12 @@ import TideCore
     ("tide.glob(('*a'):rep(2000), ('a'):rep(100000))", "tide.glob: the pattern or the text is too long"),
     ("tide.uuid('v1')", "tide.uuid: the version must be \"v4\" or \"v7\""),
     ("tide.uuid(4)", "tide.uuid: the version must be \"v4\" or \"v7\""),
-    ("tide.log('loud', 'x')", "log: the level must be debug, info, warning or error"),
+    ("tide.log('loud', 'x')", "tide.log: the level must be one of debug, info, warning, error, not loud"),
+    ("tide.log('inof', 'x')", "did you mean info?"),
+    ("tide.log('notice')", "tide.log: the level comes first, then the message"),
+    ("tide.log('info')", "the message must be a string: tide.log(\"info\""),
+    ("tide.deny { status = 403, message = 'no' }", "tide.deny: the status comes first, before the table"),
+    ("tide.deny('403')", "tide.deny: the status must be a number from 400 to 599"),
     ("tide.log('info', 'x', 'y')", "log: fields must be a table of names and values"),
     ("tide.shared.set('k', 1, { tll = 5 })", "tide.shared: unknown key tll; did you mean ttl?"),
     ("tide.shared.set('k', {})", "tide.shared: keeps strings, numbers and booleans"),
@@ -146,6 +151,7 @@ import TideCore
         return { budgets = { on_request = { cpu = "1s" } }, on_request = function(ctx)
           for i = 1, 2000 do tide.metrics.incr("seen", 1, { user = "u" .. i }) end
           tide.metrics.incr("other", 1, { user = ("ä"):rep(200) })
+          tide.metrics.incr("other", 1, { user = "another" })
         end }
         """
       )
@@ -155,8 +161,12 @@ import TideCore
     #expect(series.count == PolicyMetrics.seriesMax + 2)
     let rest = series.first { $0.name == "seen" && $0.labels == PolicyMetrics.overflow }
     #expect(rest?.figure == .counter(1500))
+    let warnings = fixture.services.log.filter { $0.level == .warning }
+    // Once of each metric, however often it overflows.
+    #expect(warnings.map { $0.message.prefix(16) } == ["the metric seen ", "the metric other"], "\(warnings)")
+    #expect(warnings.first?.message.contains("500 sets of labels") == true)
     let store = PolicyMetrics()
-    try store.increment("p", "x", [], by: 1)
+    #expect(try !store.increment("p", "x", [], by: 1))
     #expect(throws: PolicyMetrics.Refusal.self) { try store.observe("p", "x", [], 1) }
     try store.observe("q", "x", [], 1)
     #expect(store.series.map(\.binding) == ["p", "q"])

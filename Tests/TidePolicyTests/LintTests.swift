@@ -75,6 +75,64 @@ import TideCore
       "return { on_log = function(ctx) for part in ctx.prompt:each_text {} do part.text = '' end end }",
       "on_log may not write ctx.prompt.each_text"
     ),
+    (
+      "return { on_request = function(ctx) ctx.prompt.messages[1].text = 'x' end }",
+      "writes to a copy of ctx.prompt.messages, which raises [ctx-write] (on_request changes them with ctx.prompt:replace"
+    ),
+    (
+      "return { on_request = function(ctx) for _, m in ipairs(ctx.prompt.messages) do m.text = 'x' end end }",
+      "writes to a copy of ctx.prompt.messages"
+    ),
+    (
+      "return { on_request = function(ctx)\nlocal all = ctx.prompt.messages all[1] = nil end }",
+      "p/policy.lua:2: error: writes"
+    ),
+    ("return { on_log = function(ctx) ctx.auth.claims.scope = 'x' end }", "on_auth sets them with tide.identity"),
+    ("return { on_request = function(ctx) ctx.prompt.messages = {} end }", "ctx.prompt:replace"),
+    // Arguments of functions.
+    (
+      "return { on_log = function()\ntide.log('info') end }",
+      "p/policy.lua:2: error: tide.log needs message [arguments]"
+    ),
+    ("return { on_log = function() tide.log('notice') end }", "it is tide.log(level, message, fields)"),
+    ("return { on_log = function() tide.log('notice', 'x') end }", "tide.log: level cannot be \"notice\""),
+    ("return { on_log = function() tide.log('inof', 'x') end }", "did you mean \"info\"?"),
+    ("return { on_log = function(ctx) ctx:log('info', 'x', 'y') end }", "ctx:log: fields cannot be a string"),
+    ("return { on_log = function(ctx) ctx:log('x') end }", "ctx:log needs message"),
+    (
+      "return { on_request = function() return tide.deny { status = 403, message = 'no' } end }",
+      "tide.deny: status cannot be a table [arguments] (it is tide.deny(status, { code, message, type, headers, retry_after }))"
+    ),
+    ("return { on_request = function() return tide.deny(403, 'no') end }", "tide.deny: options cannot be a string"),
+    ("return { on_request = function() return tide.deny(403, { mesage = 'no' }) end }", "did you mean message?"),
+    ("return { on_request = function() return tide.deny(403, { 'no' }) end }", "tide.deny takes its options by name"),
+    ("return { on_request = function() return tide.deny() end }", "tide.deny needs status"),
+    ("return { on_request = function() return tide.respond 'hi' end }", "it is tide.respond { text, "),
+    ("return { on_request = function() return tide.respond { usage = { ouput = 1 } } end }", "did you mean output?"),
+    ("return { on_request = function() tide.metrics.incr('x', { a = 1 }) end }", "amount cannot be a table"),
+    ("return { on_request = function() tide.limit.take('k', 1, { rate = 5 }) end }", "tide.limit.take needs per"),
+    ("local deny = tide.deny return { on_request = function() return deny 'x' end }", "status cannot be a string"),
+    (
+      "return { on_token = function() return tide.cut { reason = 'filter' } end }",
+      "tide.cut: reason cannot be \"filter\" [arguments] (it is one of content_filter, length, stop)"
+    ),
+    // What else hooks are given.
+    (
+      "return { on_token = function(s, text, lane) return lane.chanel end }",
+      "lane has no chanel [value-field] (did you mean channel?)"
+    ),
+    ("return { on_lane = function(_, _, lane) return { c = lane.index } end }", "there are choice, block, channel"),
+    ("return { on_lane_end = function(s, lane) lane.channel = 'text' end }", "writes lane.channel, which raises"),
+    (
+      "local function f(l) return l.chois end return { on_lane = function(_, _, lane) return { f(lane) } end }",
+      "did you mean choice?"
+    ),
+    ("return { on_tool_call = function(ctx, cfg, call) print(call.arg) end }", "tool call has no arg"),
+    ("return { on_upstream_error = function(_, _, err) print(err.code) end }", "upstream error has no code"),
+    (
+      "return { filters = { tide.filter.block { patterns = { 'a' }, on_match = function(s, m, lane) print(lane.chanel) end } } }",
+      "did you mean channel?"
+    ),
     // Configuration.
     (
       "return { schema = { rate = { type = 'integer' } }, on_log = function(ctx, cfg) return cfg.rte end }",
@@ -135,6 +193,13 @@ import TideCore
     "return { on_token = function() return '' end, on_lane_end = function() return 'x' end, timers = { t = { every = '1s', run = function() return 1 end } } }",
     "return { on_request = function(c) local ok = tide.once('k', 1, function() return true end) return nil end }",
     "return { on_request = function(ctx) count = 1 -- tide: allow global\nend }",
+    "return { on_log = function(ctx, cfg) local level = cfg == 1 and 'info' or 'warn' tide.log(level, ctx.id, { a = 1 }) end }",
+    "return { on_log = function(...) tide.log(...) tide.log('info', tostring(...)) local f = { 'info', 'x' } tide.log(table.unpack(f)) end }",
+    "return { on_request = function(ctx) ctx:log('warn', 5) local key = 'code' return tide.deny(429, { [key] = 'x', retry_after = 5 }) end }",
+    "return { on_request = function() return tide.respond { json = 'x', finish = 'stop', usage = { input = 1 } } end }",
+    "return { on_request = function() tide.limit.take('k', nil, { rate = 1, per = '1s' }) tide.shared.set('k') tide.shared.get(1) end }",
+    "return { on_tool_call = function(ctx, cfg, call) call.seen = true call.args.to = 'x' return call.seen and tide.tool { args = call.args } or nil end }",
+    "return { on_route = function(ctx, cfg, targets) targets[1].note = 1 return targets end, on_lane = function(_, _, lane) lane = {} return { x = lane.any } end }",
     "local f f = function(n) return n == 0 and tide.deny(400) or f(n - 1) end return { on_request = function() return f(3) end }",
     "local function f(c, n) if n > 0 then return f(c, n - 1) end return c.model end return { on_log = function(ctx) f(ctx, 9) end }",
   ])

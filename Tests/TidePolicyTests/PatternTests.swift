@@ -62,7 +62,7 @@ import TideCore
     ("tide.re('a'):gsub('a', function() error('boom') end)", "boom"),
     ("tide.re('a'):gsub(('a'):rep(200000), ('x'):rep(1000))", "gsub: the resulting text is longer than 2 MiB"),
     ("tide.re('a').tset", "pattern has no field tset; did you mean test?"),
-    ("tide.re('a').test('x', 'a')", "call 'test' with a colon: object:test(...)"),
+    ("tide.re('a').test('x', 'a')", "call 'test' with a colon: pattern:test(...)"),
   ])
   func whatIsWrongIsSaid(_ expression: String, _ message: String) throws {
     let text = try told("return \(expression)")

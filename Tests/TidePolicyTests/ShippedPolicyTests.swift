@@ -173,4 +173,15 @@ import TideDialects
     #expect(run.runRequest() == .proceed)
     #expect(run.context.chat?.isEdited == false)
   }
+
+  /// The page in a policy's first lines ends with its price, and with where that comes from.
+  @Test func everyPageEndsWithAPrice() throws {
+    let price = try Regex(#"Price: about [^()]+ \(`tidegate policy bench` on an? [^()]+\)\."#)
+    for source in PolicyFolder(path: shippedFolder).sources {
+      let lines = String(decoding: source.text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        .prefix { $0.hasPrefix("--") }
+      let page = lines.map { $0.drop { $0 == "-" }.drop { $0 == " " } }.joined(separator: " ")
+      #expect(page.ranges(of: price).last?.upperBound == page.endIndex, "\(source.name)")
+    }
+  }
 }

@@ -30,7 +30,8 @@ typedef enum TideTag {
   TIDE_OPAQUE,     // kind (2), id (4)
   TIDE_REFERENCE,  // 4 bytes: the value held by a reference (to Lua only)
   TIDE_CLOSURE,    // 4 bytes: host function id, then an object: a function bound to that object (to Lua only)
-  TIDE_OTHER       // 1 byte: a Lua type that cannot cross
+  TIDE_OTHER,      // 1 byte: a Lua type that cannot cross
+  TIDE_COPY        // 4 bytes: what it is a copy of, then a value whose tables refuse to be written (to Lua only)
 } TideTag;
 
 /// Growable bytes owned by a machine. `count` counts the top-level values that were put in.
@@ -205,6 +206,8 @@ int32_t tide_register_value(tide_machine *machine, const char *path);
 int32_t tide_register_kind(tide_machine *machine, uint16_t kind, const char *name, bool dynamic);
 int32_t tide_register_field(tide_machine *machine, uint16_t kind, const char *name, int32_t id);
 int32_t tide_register_method(tide_machine *machine, uint16_t kind, const char *name, int32_t id, uint32_t flags);
+/// Makes copies of one thing known: writing to their tables raises `refusal`.
+int32_t tide_register_copy(tide_machine *machine, int32_t id, const char *refusal);
 /// An environment that files can be loaded into: strict, with a `require` that asks the host. Returns a status.
 int32_t tide_environment_new(tide_machine *machine, int32_t id, int32_t *reference);
 

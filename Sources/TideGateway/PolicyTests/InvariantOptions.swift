@@ -1,3 +1,4 @@
+import TideCore
 import TideDialects
 import TideLua
 
@@ -13,7 +14,8 @@ struct InvariantOptions {
       case .reads: "The answer cut into reads: at every place, one a byte, at random."
       case .lines: "Lines that end in CR LF and in CR."
       case .whole: "Not streamed when the case is, and the other way round."
-      case .choices: "Two choices (`n = 2`)."
+      case .choices:
+        "Two choices (`n = 2`). `tide.cut` in one ends both: where a policy cuts, say `except = { \"choices\" }`."
       case .tools: "Deltas of tool calls between those of the text."
       case .breaks: "The upstream breaks off after each event."
       case .leaves: "The client leaves after each event."
@@ -32,13 +34,12 @@ struct InvariantOptions {
   init(_ value: LuaValue) throws(TestProblem) {
     guard !value.isNil else { return }
     let table = try TestTable(value, "invariant", allowed: Self.keys)
-    if let only = try table.strings("only") { aspects = try Set(Self.aspects(only)) }
-    if let except = try table.strings("except") { aspects.subtract(try Self.aspects(except)) }
+    if let only = try table.strings("only") { aspects = try Set(Self.aspects(only, "only")) }
+    if let except = try table.strings("except") { aspects.subtract(try Self.aspects(except, "except")) }
     if let names = try table.strings("dialects") {
+      let known = Dialect.allCases.map(\.name)
+      if let name = names.first(where: { !known.contains($0) }) { throw Self.unknown(name, "dialects", known) }
       dialects = Dialect.allCases.filter { names.contains($0.name) }
-      guard dialects.count == names.count else {
-        throw TestProblem("invariant: 'dialects' are \(Dialect.allCases.map(\.name).joined(separator: ", "))")
-      }
     }
     if let seed = try table.integer("seed") { self.seed = UInt64(bitPattern: Int64(seed)) }
     if let count = try table.integer("random") { randomCount = max(0, min(count, 10_000)) }
@@ -56,12 +57,18 @@ struct InvariantOptions {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private static func aspects(_ names: [String]) throws(TestProblem) -> [Aspect] {
-    let known = names.compactMap(Aspect.init(rawValue:))
-    guard known.count == names.count else {
-      throw TestProblem(
-        "invariant: what can be left out is \(Aspect.allCases.map(\.rawValue).joined(separator: ", "))")
+  private static func aspects(_ names: [String], _ key: String) throws(TestProblem) -> [Aspect] {
+    var aspects: [Aspect] = []
+    for name in names {
+      guard let aspect = Aspect(rawValue: name) else { throw unknown(name, key, Aspect.allCases.map(\.rawValue)) }
+      aspects.append(aspect)
     }
-    return known
+    return aspects
+  }
+
+  private static func unknown(_ name: String, _ key: String, _ known: [String]) -> TestProblem {
+    let near = nearestName(to: name, among: known).map { "did you mean '\($0)'? " } ?? ""
+    return TestProblem(
+      "invariant: '\(key)' knows no '\(name)' (\(near)there are \(known.joined(separator: ", ")))")
   }
 }

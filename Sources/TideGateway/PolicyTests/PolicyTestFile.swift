@@ -8,6 +8,9 @@ public struct PolicyTestFile: Sendable {
   public var policy: String
   public var path: String
 
+  /// What to write into a file that has no test.
+  static let beginning = "begin with tide.test(\"what it does\", function(t) ... end)"
+
   /// Every test file of a folder, sorted by name: `<name>_test.lua` and `<name>/policy_test.lua`.
   static func find(in folder: String) -> [PolicyTestFile] {
     guard let directory = opendir(folder) else { return [] }

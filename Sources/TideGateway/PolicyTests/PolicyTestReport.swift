@@ -25,11 +25,17 @@ public struct PolicyTestReport: Sendable {
     public var policy: String
     public var path: String
     public var tests: [Test] = []
+    /// The policies that its gateways bound, or were to bind.
+    var boundPolicies: Set<String> = []
     /// The file could not be loaded.
     public var problem: Diagnostic?
+
+    var testFile: PolicyTestFile { PolicyTestFile(policy: policy, path: path) }
   }
 
   public var files: [File] = []
+  /// Where the time of all tests together ended.
+  var stop: TestStop?
   /// Nil unless it was asked for.
   public var coverage: PolicyCoverage?
 
@@ -38,7 +44,7 @@ public struct PolicyTestReport: Sendable {
   public var testCount: Int { files.reduce(0) { $0 + $1.tests.count } }
   public var caseCount: Int { files.flatMap(\.tests).reduce(0) { $0 + $1.caseCount } }
   public var failureCount: Int {
-    files.reduce(0) { sum, file in
+    files.reduce(stop == nil ? 0 : 1) { sum, file in
       sum + file.tests.count { $0.failure != nil } + (file.problem == nil ? 0 : 1)
     }
   }
@@ -52,6 +58,8 @@ public struct PolicyTestReport: Sendable {
             Diagnostic(file: $0.file, line: $0.line, message: "test '\(test.name)' failed: \($0.message)")
           }
         }
-    }
+    } + (stop.map { [$0.diagnostic(doneCount: testCount)] } ?? [])
   }
+
+  var passedCount: Int { files.flatMap(\.tests).count { $0.failure == nil } }
 }

@@ -20,6 +20,8 @@ final class PolicyTestRun {
   private var jumps = 0
   /// Cases that invariants ran again.
   private(set) var caseCount = 0
+  /// The policies that gateways of the test bound, or were to bind.
+  private(set) var boundPolicies: Set<String> = []
 
   init(
     machine: LuaMachine, host: PolicyTestHost, helpers: TestHelpers, folder: PolicyFolder, file: String, seed: UInt64,
@@ -121,7 +123,8 @@ final class PolicyTestRun {
     do throws(TestProblem) {
       switch outcome {
       case .returned(let value): return try UpstreamReply(value, "the answer to \(call.method) \(call.url)")
-      case .failed(let failure): throw TestProblem(failure.description)
+      case .failed(let failure):
+        throw deadline.hasStopped(failure) ? deadline.problem : TestProblem(failure.description)
       case .yielded(let token):
         machine.cancel(token)
         throw TestProblem("a function of 'http' cannot wait")
@@ -185,6 +188,7 @@ final class PolicyTestRun {
     switch operation {
     case .chat: return .nilValue
     case .gateway(let value):
+      boundPolicies.formUnion((value.entries ?? []).compactMap { $0.value["use"]?.text })
       // Each has numbers of its own: two exchanges of a test never share an identifier.
       let gateway = try TestGateway(
         value, folder: folder, file: file, services: services, seed: seed, number: gateways.count,
@@ -226,7 +230,7 @@ final class PolicyTestRun {
   private func matches(_ text: LuaArgument, _ pattern: LuaArgument) throws(TestProblem) -> Bool {
     switch machine.call(helpers.find, arguments: [text, pattern], budgetNs: deadline.callNs) {
     case .returned(let found): return found.booleanValue == true
-    case .failed(let failure): throw TestProblem(failure.message)
+    case .failed(let failure): throw deadline.hasStopped(failure) ? deadline.problem : TestProblem(failure.message)
     case .yielded: return false
     }
   }

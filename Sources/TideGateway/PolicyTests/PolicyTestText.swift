@@ -6,6 +6,7 @@ public enum PolicyTestText {
   public static func lines(of file: PolicyTestReport.File, isVerbose: Bool = false) -> [String] {
     var lines = [file.path]
     if let problem = file.problem { lines += ["  FAIL  \(problem)"] }
+    if file.tests.isEmpty, file.problem == nil { lines += ["  declares no test; " + PolicyTestFile.beginning] }
     for test in file.tests {
       var line = "  \(test.failure == nil ? "ok  " : "FAIL")  \(test.name)"
       if test.caseCount > 0 { line += " (\(test.caseCount) cases)" }

@@ -14,6 +14,8 @@ public struct PolicyTests {
     /// Only tests that stand beside these policies.
     var policies: Set<String>?
     var deadline = TestDeadline()
+    /// Told what is about to be done: of a test file, its reading (nil) and each of its tests.
+    var onTest: @Sendable (PolicyTestFile, _ test: String?) -> Void = { _, _ in }
 
     public init(filter: String? = nil, seed: UInt64 = 1, wantsCoverage: Bool = false) {
       self.filter = filter
@@ -21,6 +23,9 @@ public struct PolicyTests {
       self.wantsCoverage = wantsCoverage
     }
   }
+
+  /// Times what a hook may take of the processor when it serves: what tests allow it.
+  public static var cpuFactor: UInt64 { RehearsalServices.cpuFactor }
 
   private let folder: PolicyFolder
   private let options: Options
@@ -48,12 +53,11 @@ public struct PolicyTests {
     defer { surroundings.log.close() }
     var report = PolicyTestReport()
     for file in PolicyTestFile.find(in: folder.path) where options.policies?.contains(file.policy) ?? true {
-      let done = run(file)
+      let done = run(file, &report.stop)
       if done.tests.isEmpty, done.problem == nil, options.filter != nil { continue }
       report.files.append(done)
       onFile(done)
-      // Whoever was stopped says so, once.
-      if options.deadline.hasPassed, report.failureCount > 0 { break }
+      if report.stop != nil { break }
     }
     if let lines = surroundings.lines {
       // Of a part of the tests, only what they stand beside can be judged.
@@ -63,31 +67,40 @@ public struct PolicyTests {
     return report
   }
 
-  private func run(_ file: PolicyTestFile) -> PolicyTestReport.File {
-    var result = PolicyTestReport.File(policy: file.policy, path: file.path)
+  /// - Parameter stop: set where the time of all tests together ended.
+  private func run(_ file: PolicyTestFile, _ stop: inout TestStop?) -> PolicyTestReport.File {
+    var result = PolicyTestReport.File(policy: file.policy, path: file.path, boundPolicies: [file.policy])
+    let deadline = options.deadline
+    func stopped(at test: String?) -> TestStop? {
+      deadline.limit.map { TestStop(policy: file.policy, path: file.path, test: test, limit: $0) }
+    }
     let loaded: LoadedTestFile
+    options.onTest(file, nil)
     do {
-      loaded = try LoadedTestFile(
-        file, in: folder, seed: options.seed, budgetNs: min(10_000_000_000, options.deadline.callNs))
+      loaded = try LoadedTestFile(file, in: folder, seed: options.seed, budgetNs: min(10_000_000_000, deadline.callNs))
     } catch {
-      result.problem = error
+      if deadline.hasPassed { stop = stopped(at: nil) }
+      if stop == nil { result.problem = error }
       return result
     }
     let (machine, host) = (loaded.machine, loaded.host)
     for declared in host.declared where isWanted(declared.name, file.policy) {
-      guard !options.deadline.hasPassed else {
-        if result.tests.last?.failure == nil {
-          result.problem = Diagnostic(
-            file: file.path, message: "\(options.deadline.problem.message), and '\(declared.name)' was yet to run")
-        }
+      guard !deadline.hasPassed else {
+        stop = stopped(at: declared.name)
         break
       }
+      options.onTest(file, declared.name)
       let began = MonotonicTime.now()
       let run = PolicyTestRun(
         machine: machine, host: host, helpers: loaded.helpers, folder: folder, file: file.path, seed: options.seed,
-        surroundings: surroundings, deadline: options.deadline)
+        surroundings: surroundings, deadline: deadline)
       let failed = run.run(declared.function)
       machine.collect()
+      result.boundPolicies.formUnion(run.boundPolicies)
+      if let (failure, _) = failed, deadline.hasStopped(failure) {
+        stop = stopped(at: declared.name)
+        break
+      }
       result.tests.append(
         PolicyTestReport.Test(
           name: declared.name, milliseconds: Double(MonotonicTime.now().nanoseconds(since: began)) / 1e6,

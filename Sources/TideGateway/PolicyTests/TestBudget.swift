@@ -57,7 +57,11 @@ struct TestBudget {
   static var markdown: String {
     var lines = [
       "### `t.budget(r, { ... })` in tests", "",
-      "Runs the case of `r` again and fails when it costs more than it may:", "", "| Key | At most |", "|---|---|",
+      "Runs the case of `r` again and fails when it costs more than it may. Times are no part of it: tests give each hook "
+        + "\(RehearsalServices.cpuFactor) times its",
+      "`cpu` (500ms where it is 5ms), at most 1s, so that a slow or busy machine decides nothing. A hook that passes its tests may be",
+      "too slow to serve: `instructions` here and `tidegate policy bench` say what it takes.", "", "| Key | At most |",
+      "|---|---|",
     ]
     lines += Key.allCases.map { "| `\($0.rawValue)` | \($0.doc) |" }
     return lines.joined(separator: "\n") + "\n"

@@ -6,7 +6,7 @@ import TidePolicy
 final class RehearsalServices: Sendable {
   let clock: RehearsalClock
   /// A run must come out the same on a machine that has little time, and under observation, which slows code down many times.
-  private static let cpuFactor: UInt64 = 100
+  static let cpuFactor: UInt64 = 100
 
   private let entries = Mutex<[PolicyLogEntry]>([])
   private let seed: UInt64

@@ -18,7 +18,8 @@ final class GenerationBuilder {
   private var fetchTLS: TLSClientContext?
   /// What the last configuration that could be read consisted of.
   private var knownFiles: [String] = []
-  let requiredTests = RequiredTests()
+  private let requiredTests = RequiredTests()
+  private let onTests: (String, GatewayConfiguration) -> Void
   /// Readable when a run of tests is not worth waiting for any more.
   private let interrupt: Int32?
 
@@ -53,14 +54,18 @@ final class GenerationBuilder {
     var folder: String?
   }
 
-  /// - Parameter interrupt: a descriptor that is readable when the builder should not be waited for any more.
+  /// - Parameters:
+  ///   - interrupt: a descriptor that is readable when the builder should not be waited for any more.
+  ///   - onTests: gets a line for the log when policies' tests begin and when they have ended, and what will be configured.
   init(
-    configPath: String?, environment: [String: String], services: PolicyHostServices, interrupt: Int32? = nil
+    configPath: String?, environment: [String: String], services: PolicyHostServices, interrupt: Int32? = nil,
+    onTests: @escaping (String, GatewayConfiguration) -> Void = { _, _ in }
   ) {
     self.configPath = configPath
     self.environment = environment
     self.services = services
     self.interrupt = interrupt
+    self.onTests = onTests
   }
 
   /// Reads and checks everything that `run` would, without opening a port or starting an engine.
@@ -79,7 +84,8 @@ final class GenerationBuilder {
     return compile(loaded, folder).flatMap { blueprint -> Result<Checked, PolicyLoadFailure> in
       guard plugins.requiresTests else { return .success(Checked(loaded: loaded, blueprint: blueprint)) }
       return requiredTests.pass(
-        folder, blueprint.descriptions, limitMs: plugins.testTimeoutMs, interrupt: interrupt
+        folder, blueprint.descriptions, limitMs: plugins.testTimeoutMs, interrupt: interrupt,
+        tell: { onTests($0, loaded.configuration) }
       ).map { Checked(loaded: loaded, blueprint: blueprint, testCount: $0) }
     }.mapError { Failure(diagnostics: $0.diagnostics, files: loaded.files, folder: plugins.folder) }
   }

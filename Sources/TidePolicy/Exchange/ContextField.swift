@@ -110,13 +110,16 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .paramTopP: parameter("top_p", .number, "")
     case .paramMaxTokens: parameter("max_tokens", .integer, "max_completion_tokens where the client used that name")
     case .paramN: leaf("params.n", .integer, "how many choices", from: .onRequest)
-    case .paramStop: parameter("stop", .string, "a text or a list of texts")
+    case .paramStop: parameter("stop", .string, "a text or a list of texts; a list is a copy: set it whole")
     case .paramSeed: parameter("seed", .integer, "")
     case .paramUser: parameter("user", .string, "the client's own name for its user")
     case .paramFrequencyPenalty: parameter("frequency_penalty", .number, "")
     case .paramPresencePenalty: parameter("presence_penalty", .number, "")
     case .prompt: leaf("prompt", .object, "what the model is asked; nil when the request is no chat", from: .onRequest)
-    case .promptMessages: leaf("prompt.messages", .table, "a list of { role, text }", from: .onRequest)
+    case .promptMessages:
+      leaf(
+        "prompt.messages", .table,
+        "a copy, a list of { role, text }: each_text, replace, append and the like change them", from: .onRequest)
     case .promptSystem:
       leaf("prompt.system", .string, "the first system message's text", from: .onRequest, writers: HookSet(.onRequest))
     case .promptTools: leaf("prompt.tools", .table, "the names of the tools offered", from: .onRequest)
@@ -134,7 +137,7 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .promptMask:
       edit(
         "mask",
-        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds, in what tools were called with too; returns how many"
+        "mask{kinds, roles, map}: puts <EMAIL_1> and the like in the place of finds of these kinds (as in tide.filter.mask), in what tools were called with too; returns how many"
       )
     case .route: leaf("route", .object, "where the exchange goes")
     case .routeName: leaf("route.name", .string, "the route's name")
@@ -161,8 +164,11 @@ public enum ContextField: UInt16, Sendable, BitwiseCopyable, CaseIterable {
     case .usageSource: leaf("usage.source", .string, "upstream or counted", from: .onResponseEnd)
     case .filters: leaf("filters", .object, "this policy's filters, for this exchange")
     case .filtersDisable:
-      filters("disable", "disable{names}: puts filters out of action, without names all of them")
-    case .filtersSet: filters("set", "set{names}: lets only these filters run")
+      filters(
+        "disable",
+        "disable{ \"name\", ... }: puts these filters out of action, without a list all of them; a filter's name is its `name`, else its function's: mask, replace"
+      )
+    case .filtersSet: filters("set", "set{ \"name\", ... }: lets only these filters run")
     case .log: leaf("log", .function, "log(level, message, fields): a line that names policy and exchange")
     }
   }

@@ -76,24 +76,35 @@ extension BindingHost {
       throw HostError("ctx.filters can be changed until the first text of the answer, not in \(hook.name)")
     }
     let all = program.declared.indices.reduce(UInt64(0)) { $0 | 1 << UInt64($1) }
-    let named = try places(arguments[1], program)
+    let method = function == .disableFilters ? "ctx.filters:disable" : "ctx.filters:set"
+    guard arguments[2].isNil else { throw HostError("\(method) takes one list: " + Self.filterUsage(method, program)) }
+    let named = try places(arguments[1], program, method)
     var state = context.filterStates[binding.index] ?? FilterState()
     if function == .disableFilters {
       state.disabled |= named ?? all
     } else {
-      guard let named else { throw HostError("ctx.filters:set: expected a list of the filters that are to run") }
+      guard let named else {
+        throw HostError("\(method) takes a list of the filters that are to run: " + Self.filterUsage(method, program))
+      }
       state.disabled = all & ~named
     }
     context.filterStates[binding.index] = state
     return .ok
   }
 
+  private static func filterUsage(_ method: String, _ program: FilterProgram) -> String {
+    "\(method) { \(program.declared.map { "\"\($0.name)\"" }.joined(separator: ", ")) }"
+  }
+
   /// The filters of these names, a bit each; nil where none were named.
-  private func places(_ argument: LuaArgumentView, _ program: FilterProgram) throws(HostError) -> UInt64? {
+  private func places(
+    _ argument: LuaArgumentView, _ program: FilterProgram, _ method: String
+  ) throws(HostError) -> UInt64? {
     let value = PolicyValue(argument.value)
     if value == .null { return nil }
     guard let names = value.text.map({ [PolicyValue.string($0)] }) ?? value.elements else {
-      throw HostError("ctx.filters: expected a list of names, got \(value.kind)")
+      let what = value.entries.map { $0.isEmpty ? "a table" : "a table with the key \($0[0].key)" } ?? value.kind
+      throw HostError("\(method) takes a list of names, not \(what): " + Self.filterUsage(method, program))
     }
     var bits: UInt64 = 0
     for name in names {
@@ -101,8 +112,9 @@ extension BindingHost {
       guard !found.isEmpty else {
         let shown = SchemaField.show(name)
         throw HostError(
-          "ctx.filters: this policy has no filter \(shown)"
-            + SchemaReader.suggestion(shown, program.declared.map(\.name)))
+          "\(method): this policy has no filter \(shown)"
+            + SchemaReader.suggestion(shown, program.declared.map(\.name)) + "; there are "
+            + program.declared.map(\.name).joined(separator: ", "))
       }
       for place in found { bits |= 1 << UInt64(place) }
     }

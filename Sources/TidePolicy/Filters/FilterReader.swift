@@ -9,7 +9,7 @@ enum FilterReader {
   static func read(_ function: String, _ options: PolicyValue, hasCallback: Bool) throws(HostError) -> DeclaredFilter {
     let name = "tide.filter.\(function)"
     guard let entries = options.entries else { throw HostError("\(name): expected a table, got \(options.kind)") }
-    let known = ["name", "channels"] + keys(function)
+    let known = HostFunction.named(name)?.optionKeys ?? []
     for entry in entries where !known.contains(entry.key) {
       throw HostError("\(name): unknown option \(entry.key)" + SchemaReader.suggestion(entry.key, known))
     }
@@ -26,16 +26,6 @@ enum FilterReader {
       throw HostError("tide.filter.\(error.message)")
     }
     return filter
-  }
-
-  private static func keys(_ function: String) -> [String] {
-    switch function {
-    case "mask": ["kinds", "with", "on_match"]
-    case "replace": ["words", "ignore_case", "whole_word", "on_match"]
-    case "restore": ["map"]
-    case "block": ["patterns", "max_len", "ignore_case", "on_match"]
-    default: ["output_tokens"]
-    }
   }
 
   private static func action(

@@ -7,7 +7,6 @@ extension BindingHost {
   private static let reservationsMax = 32
   /// Set aside for an answer of which nothing is known yet.
   static let answerTokens = 16
-  private static let options = ["tokens", "per", "count", "estimate"]
 
   func reserveTokens(_ arguments: LuaArguments, _ results: inout LuaResults) throws(HostError) -> HostCallStatus {
     let function = "tide.limit.tokens"
@@ -16,7 +15,7 @@ extension BindingHost {
     }
     let name = try storeKey(arguments[0], function)
     let options = PolicyValue(arguments[1].value)
-    let entries = try VerdictReader.fields(options, function, Self.options)
+    let entries = try VerdictReader.fields(options, .limitTokens)
     let (budget, period) = try Self.budget(options, entries, function)
     var count = TokenReservation.Count.total
     if let written = options["count"] {

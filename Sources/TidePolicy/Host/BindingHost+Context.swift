@@ -43,6 +43,9 @@ extension BindingHost {
         try machine.registerFields(kind: kind.rawValue, [(field.name, Int32(field.rawValue))])
       }
     }
+    for field in ContextField.copies {
+      try machine.registerCopy(id: Int32(field.rawValue), refusal: field.copyRefusal ?? "")
+    }
     try machine.registerKind(ObjectKind.loop.rawValue, name: "each_text")
     try machine.registerKind(ObjectKind.part.rawValue, name: "part")
     try machine.registerFields(kind: ObjectKind.part.rawValue, names: TextPart.fields)
@@ -134,7 +137,8 @@ extension BindingHost {
     case .authKeyID: put(context.auth?.keyID, &results)
     case .authTenant: put(context.auth?.tenant, &results)
     case .authUser: put(context.auth?.user, &results)
-    case .authClaims: results.append((context.auth?.claims ?? .map([])).luaValue(hide: hide))
+    case .authClaims:
+      results.append((context.auth?.claims ?? .map([])).luaValue(hide: hide), copyOf: Int32(field.rawValue))
     case .requestMethod: results.append(context.request.method)
     case .requestPath: results.append(String(context.path))
     case .requestQuery: put(context.query.map(String.init), &results)
@@ -237,7 +241,8 @@ extension BindingHost {
     guard let field = ContextField(rawValue: UInt16(truncatingIfNeeded: field)) else { return .raise("no such field") }
     let entry = field.entry
     guard entry.writers.contains(hook), let chat = context.chat else {
-      return .raise("ctx.\(entry.path) is read-only in \(hook.name)")
+      let remedy = entry.writers.isEmpty ? field.remedy.map { ": " + $0 } : nil
+      return .raise("ctx.\(entry.path) is read-only in \(hook.name)\(remedy ?? "")")
     }
     do throws(HostError) {
       try setChat(field, chat, PolicyValue(value.value))

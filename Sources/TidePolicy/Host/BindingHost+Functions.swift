@@ -155,7 +155,7 @@ extension BindingHost {
       throw HostError("tide.limit.take: the amount must be an integer from 0")
     }
     let options = PolicyValue(arguments[2].value)
-    _ = try VerdictReader.fields(options, "tide.limit.take", ["rate", "per", "burst"])
+    _ = try VerdictReader.fields(options, .limitTake)
     guard let rate = options["rate"]?.wholeNumber, let per = options["per"] else {
       throw HostError("tide.limit.take: needs { rate = a whole number, per = a duration }")
     }
@@ -225,15 +225,27 @@ extension BindingHost {
   private static let logValueByteCountMax = 1 << 10
 
   private func log(_ arguments: LuaArguments, from first: Int) throws(HostError) {
-    guard let name = arguments[first].text,
-      let level = PolicyLogEntry.Level(rawValue: name == "warn" ? "warning" : name)
-    else { throw HostError("log: the level must be debug, info, warning or error") }
-    guard let message = arguments[first + 1].text else { throw HostError("log: the message must be a string") }
+    let function = first == 0 ? "tide.log" : "ctx:log"
+    let levels = PolicyLogEntry.Level.allCases.map(\.rawValue)
+    let name = arguments[first].text
+    guard let level = name.flatMap({ PolicyLogEntry.Level(rawValue: $0 == "warn" ? "warning" : $0) }) else {
+      // A text alone is a message whose level was forgotten.
+      if arguments[first + 1].isNil {
+        throw HostError("\(function): the level comes first, then the message: \(function)(\"info\", \"...\")")
+      }
+      let shown = name.map { ", not \($0.prefix(64))" + SchemaReader.suggestion($0, levels) } ?? ""
+      throw HostError("\(function): the level must be one of \(levels.joined(separator: ", "))\(shown)")
+    }
+    guard let message = arguments[first + 1].text else {
+      throw HostError("\(function): the message must be a string: \(function)(\"\(level.rawValue)\", \"...\")")
+    }
     guard arguments[first + 2].isNil || arguments[first + 2].isTable else {
-      throw HostError("log: fields must be a table of names and values")
+      throw HostError("\(function): fields must be a table of names and values")
     }
     let entries = PolicyValue(arguments[first + 2].value).entries ?? []
-    guard entries.count <= Self.logFieldsMax else { throw HostError("log: at most \(Self.logFieldsMax) fields") }
+    guard entries.count <= Self.logFieldsMax else {
+      throw HostError("\(function): at most \(Self.logFieldsMax) fields")
+    }
     var fields: [PolicyLogEntry.Field] = []
     for entry in entries.sorted(by: { $0.key < $1.key }) {
       let value: String =

@@ -2,7 +2,7 @@ import TideLua
 
 /// `tide.metrics`: a policy's own figures, beside the gateway's on the admin listener.
 extension BindingHost {
-  private static let labelsMax = 8
+  static let labelsMax = 8
   private static let nameByteCountMax = 64
   private static let valueByteCountMax = 128
   /// What the exposition format appends itself.
@@ -16,7 +16,7 @@ extension BindingHost {
     }
     let labels = try labels(arguments[2], function)
     do throws(PolicyMetrics.Refusal) {
-      try store.metrics.increment(binding.name, name, labels, by: amount)
+      if try store.metrics.increment(binding.name, name, labels, by: amount) { warnOfOverflow(name) }
     } catch {
       throw HostError("\(function): \(error.message)")
     }
@@ -30,10 +30,19 @@ extension BindingHost {
     }
     let labels = try labels(arguments[2], function)
     do throws(PolicyMetrics.Refusal) {
-      try store.metrics.observe(binding.name, name, labels, value)
+      if try store.metrics.observe(binding.name, name, labels, value) { warnOfOverflow(name) }
     } catch {
       throw HostError("\(function): \(error.message)")
     }
+  }
+
+  /// Said once of a metric: it goes on with every exchange.
+  private func warnOfOverflow(_ name: String) {
+    log(
+      .warning,
+      "the metric \(name) has labels of which no more can be told apart: all metrics of a binding have room for "
+        + "\(PolicyMetrics.seriesMax) sets of labels, and what comes on top is added up under overflow=\"true\"; "
+        + "label with what has few values (a model, a reason), not with users or exchanges")
   }
 
   private func metricName(_ argument: LuaArgumentView, _ function: String) throws(HostError) -> String {

@@ -11,15 +11,18 @@ extension BindingHost {
     case .promptMessages:
       results.append(
         LuaValue.array(
-          chat.messages.map { .map([(.text("role"), .text($0.role)), (.text("text"), .text($0.text))]) }))
+          chat.messages.map { .map([(.text("role"), .text($0.role)), (.text("text"), .text($0.text))]) }),
+        copyOf: Int32(field.rawValue))
     case .promptSystem: put(chat.system, &results)
-    case .promptTools: results.append(LuaValue.array(Self.toolNames(chat).map { .text($0) }))
+    case .promptTools:
+      results.append(LuaValue.array(Self.toolNames(chat).map { .text($0) }), copyOf: Int32(field.rawValue))
     case .promptTokens: results.append(chat.tokensEstimate)
     case .paramMaxTokens: put(chat.maxTokens, &results)
     case .paramN: results.append(chat.n)
     default:
       guard let json = chat.parameter(field.name), let value = Self.parse(json) else { return results.appendNil() }
-      results.append(value.luaValue(hide: hide))
+      let written = value.luaValue(hide: hide)
+      if field.remedy == nil { results.append(written) } else { results.append(written, copyOf: Int32(field.rawValue)) }
     }
   }
 

@@ -49,10 +49,13 @@ struct HostError: Error, Equatable {
 /// response.
 enum VerdictReader {
   static func deny(status: PolicyValue?, options: PolicyValue?) throws(HostError) -> Verdict {
-    guard let status = status?.wholeNumber, status >= 400, status <= 599 else {
-      throw HostError("tide.deny: the status must be from 400 to 599")
+    if status?.entries != nil || status?.elements != nil {
+      throw HostError("tide.deny: the status comes first, before the table: tide.deny(403, { message = ... })")
     }
-    let entries = try fields(options, "tide.deny", ["code", "message", "type", "headers", "retry_after"])
+    guard let status = status?.wholeNumber, status >= 400, status <= 599 else {
+      throw HostError("tide.deny: the status must be a number from 400 to 599")
+    }
+    let entries = try fields(options, .deny)
     var denial = Denial(status: status)
     for entry in entries {
       switch entry.key {
@@ -68,7 +71,7 @@ enum VerdictReader {
 
   static func respond(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var answer = PolicyAnswer()
-    for entry in try fields(options, "tide.respond", ["text", "tool_calls", "json", "usage", "finish"]) {
+    for entry in try fields(options, .respond) {
       switch entry.key {
       case "text": answer.text = try text(entry, "tide.respond")
       case "finish":
@@ -103,7 +106,7 @@ enum VerdictReader {
 
   static func cut(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var cut = LaneCut()
-    for entry in try fields(options, "tide.cut", ["reason", "text"]) {
+    for entry in try fields(options, .cut) {
       if entry.key == "reason" {
         let reason = try text(entry, "tide.cut")
         guard ["content_filter", "length", "stop"].contains(reason) else {
@@ -119,7 +122,7 @@ enum VerdictReader {
 
   static func identity(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var identity = Identity()
-    let entries = try fields(options, "tide.identity", ["key_id", "tenant", "user", "claims"])
+    let entries = try fields(options, .identity)
     guard !entries.isEmpty else {
       throw HostError("tide.identity: say who it is: key_id, tenant, user or claims; nil where nobody is known")
     }
@@ -140,7 +143,7 @@ enum VerdictReader {
 
   static func retry(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var plan = RetryPlan()
-    for entry in try fields(options, "tide.retry", ["targets", "delay"]) {
+    for entry in try fields(options, .retry) {
       if entry.key == "delay" {
         plan.delayMs = try milliseconds(entry.value, "tide.retry: delay")
         guard plan.delayMs <= RetryPlan.delayMsMax else { throw HostError("tide.retry: delay must be at most 10s") }
@@ -153,7 +156,7 @@ enum VerdictReader {
 
   static func tool(_ options: PolicyValue?) throws(HostError) -> Verdict {
     var edit = ToolEdit()
-    for entry in try fields(options, "tide.tool", ["name", "args", "deny"]) {
+    for entry in try fields(options, .tool) {
       switch entry.key {
       case "name":
         let name = try text(entry, "tide.tool")
@@ -182,6 +185,11 @@ enum VerdictReader {
     if let text = value.text, let ms = UnitText.milliseconds(text) { return ms }
     if let number = value.double, number >= 0, number < 9e15 { return Int(number.rounded(.up)) }
     throw HostError("\(what) must be milliseconds or a duration such as \"10s\"")
+  }
+
+  /// The entries of the table that a function takes, all of them known; none for nil.
+  static func fields(_ value: PolicyValue?, _ function: HostFunction) throws(HostError) -> [PolicyValue.Entry] {
+    try fields(value, function.path ?? "", function.optionKeys)
   }
 
   /// The entries of a table of options, all of them known; none for nil.

@@ -31,6 +31,8 @@ extension HookLint {
       find(.field, line, "ctx.\(path) is no function", "write ctx.\(path)")
     }
     if field == .promptEachText { return .parts }
+    if field == .log, use == .call { return .library("ctx:log") }
+    if field.remedy != nil, use == .read { return .copy(field) }
     return ContextField.allCases.contains { $0.group == field } ? .context(field) : .unknown
   }
 
@@ -43,7 +45,12 @@ extension HookLint {
     find(
       .write, line, "\(hook.name) may not write ctx.\(field.entry.path)",
       places.isEmpty
-        ? "it is read-only everywhere; ctx.vars holds what is a policy's own" : "it may be written in \(places)")
+        ? field.remedy ?? "it is read-only everywhere; ctx.vars holds what is a policy's own"
+        : "it may be written in \(places)")
+  }
+
+  mutating func writeCopy(_ field: ContextField, _ line: Int) {
+    find(.write, line, "writes to a copy of ctx.\(field.entry.path), which raises", field.remedy ?? "")
   }
 
   mutating func configKey(_ keys: [String], _ line: Int, isWritten: Bool) -> LintMeaning {

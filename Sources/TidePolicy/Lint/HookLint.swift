@@ -27,6 +27,8 @@ struct HookLint {
   var derivedKeys: Set<[String]> = []
   /// `on_load` hands `cfg` to code that may add any key.
   private var isConfigOpen = false
+  /// Fields that the policy puts into what its hooks are given.
+  var ownFields: Set<String> = []
   private var isSilent = false
   /// What is returned is the hook's result as it is, not an operand of `and` or `or`.
   private var isPlainResult = true
@@ -77,12 +79,12 @@ struct HookLint {
   }
 
   private mutating func call(_ value: SyntaxExpression, _ hook: HookName) {
-    var arguments = hook.parameterNames.map { name -> LintMeaning in
+    var arguments = hook.parameterTypes.map { name, type -> LintMeaning in
       switch name {
       case "ctx": .context(nil)
       case "cfg": .config([])
       case "s": .state
-      default: .unknown
+      default: .value(type)
       }
     }
     let function: Int
@@ -140,9 +142,12 @@ struct HookLint {
   }
 
   /// A function whose calls are not seen: its body belongs to the hook that makes it.
-  private mutating func visit(_ function: Int, isResult: Bool = false) {
-    if hook != nil { follow(function, [], isResult: isResult) }
+  private mutating func visit(_ function: Int, _ arguments: [LintMeaning] = [], isResult: Bool = false) {
+    if hook != nil { follow(function, arguments, isResult: isResult) }
   }
+
+  /// Of `on_match(s, match, lane)`.
+  private static let onMatchArguments: [LintMeaning] = [.unknown, .unknown, .value("tide.Lane")]
 
   // MARK: Statements
 
@@ -165,6 +170,7 @@ struct HookLint {
         let over = values.map { evaluate($0) }
         for variable in variables { meanings[variable] = .unknown }
         if over.first == .parts, let first = variables.first { meanings[first] = .part }
+        if case .copyLoop(let field)? = over.first, variables.count > 1 { meanings[variables[1]] = .copy(field) }
         walk(body, isResult: isResult)
       case .control(let conditions, let blocks):
         for condition in conditions { _ = evaluate(condition) }
@@ -296,7 +302,7 @@ struct HookLint {
       for field in fields {
         if let key = field.key { _ = evaluate(key) }
         if field.name == "on_match", hook == .filters, case .function(let function, _) = field.value {
-          visit(function, isResult: true)
+          visit(function, Self.onMatchArguments, isResult: true)
         } else {
           escape(evaluate(field.value))
         }
@@ -322,16 +328,20 @@ struct HookLint {
       case .index(let index):
         _ = evaluate(index)
         if isWritten, isLast { escape(meaning) }
-        meaning = .unknown
-      case .call(let arguments, _):
-        meaning = call(meaning, arguments, isResult: isResult && isLast)
+        if case .copy(let field) = meaning {
+          if isWritten, isLast { writeCopy(field, Self.line(base)) }
+        } else {
+          meaning = .unknown
+        }
+      case .call(let arguments, let line):
+        meaning = call(meaning, arguments, line, isResult: isResult && isLast)
       }
     }
     return meaning
   }
 
   private mutating func call(
-    _ callee: LintMeaning, _ arguments: [SyntaxExpression], isResult: Bool
+    _ callee: LintMeaning, _ arguments: [SyntaxExpression], _ line: Int, isResult: Bool
   ) -> LintMeaning {
     let known = arguments.map { evaluate($0) }
     switch callee {
@@ -341,7 +351,10 @@ struct HookLint {
       return .unknown
     case .library(let path):
       known.forEach { escape($0) }
+      if path == "ipairs" || path == "pairs", case .copy(let field)? = known.first { return .copyLoop(field) }
+      if path == "ctx:log" { judge(.contextLog, path, arguments, line) }
       guard let function = HostFunction.named(path) else { return .unknown }
+      judge(function, path, arguments, line)
       noteCall(function, path, arguments)
       return function.resultHooks == nil ? .unknown : .verdict(function)
     default:
@@ -372,6 +385,12 @@ struct HookLint {
     case .context(let group): return field(group, name, line, isWritten ? .write : .read)
     case .config(let keys): return configKey(keys + [name], line, isWritten: isWritten)
     case .state: return isWritten ? .unknown : (state[name] ?? nil) ?? .unknown
+    case .value(let type):
+      valueField(type, name, line, isWritten: isWritten)
+      return .unknown
+    case .copy(let field):
+      if isWritten { writeCopy(field, line) }
+      return meaning
     case .part:
       if isWritten { write(.promptEachText, as: .promptReplace, line) }
       return .unknown

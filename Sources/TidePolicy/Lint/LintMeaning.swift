@@ -5,8 +5,12 @@ enum LintMeaning: Hashable {
   case context(ContextField?)
   /// `cfg`, or what stands in it under these keys.
   case config([String])
+  /// What a hook is given besides, by the name of its class: `tide.Lane`.
+  case value(String)
   /// The table that lane hooks share.
   case state
+  /// A copy of a field's table, or a table in it; and what `ipairs` or `pairs` makes of one.
+  case copy(ContextField), copyLoop(ContextField)
   /// What `each_text` loops over, and one of its parts.
   case parts, part
   /// Something of the sandbox, by its path: `tide`, `tide.limit.take`, `string`.

@@ -16,6 +16,10 @@ public enum LintRule: String, CaseIterable, Sendable {
   case config = "cfg-key"
   /// `cfg` after `on_load`.
   case configWrite = "cfg-write"
+  /// A function of `tide` that is called with what it does not take.
+  case arguments
+  /// A field that a lane, a tool call or an upstream's error does not have.
+  case value = "value-field"
   /// A hook that takes `self`.
   case colon
   /// A function that waits, where nothing may.

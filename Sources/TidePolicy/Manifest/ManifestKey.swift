@@ -31,11 +31,11 @@ enum ManifestKey: String, CaseIterable {
     case .schema: "what its configuration may hold, by key; see below"
     case .channels: "the lanes that its lane hooks and filters see: text (the default), reasoning, refusal, tool_args"
     case .segment:
-      "what `on_segment` gets: `unit` is word, line, sentence, lane (the whole), or a number of bytes from 8; with `wait = true` the hook may wait. A sentence comes without the space around it"
+      "what `on_segment` gets; with `wait = true` the hook may wait. `unit` is `word` (letters, digits, `_`, and an apostrophe between them; an ideograph alone), `line` (without its end), `sentence` (up to `.`, `!`, `?` or `…` with closing quotes and brackets, where white space follows, up to `。`, `！` or `？`, or up to the line's end; without the space around it), `lane` (the whole), or a number of bytes from 8, which cuts no character. What stands between units passes unseen. A word longer than 256 bytes, a line or sentence longer than 4KiB and a lane longer than 1MiB come in pieces"
     case .hold:
       "how much text filters may hold for a match that may be under way, from 16 bytes to 64KiB, and for how long, at most 60s; `strict` never lets it go early"
     case .budgets:
-      "`memory` of each machine (4MiB, from 256KiB to 256MiB), and by hook `cpu` (of one call, at most 1s) and `wall` (of one that waits, at most 10m): `{ memory = \"8MiB\", on_request = { cpu = \"10ms\", wall = \"5s\" } }`"
+      "`memory` of each machine (4MiB, from 256KiB to 256MiB), and by hook `cpu` (of one call, at most 1s) and `wall` (of one that waits, at most 10m): `{ memory = \"8MiB\", on_request = { cpu = \"10ms\", wall = \"5s\" } }`. Where nothing is written, `cpu` is 5ms, for `on_load` 100ms, and for filters and lane hooks 50us a KiB of text; tests allow more, see `t.budget`"
     case .failure:
       "by hook, what its error, its budget's end or a missing answer does: `deny` refuses the request (once the answer has begun it cuts), `cut` ends the answer, `skip` goes on without it. The operator's word in YAML wins"
     case .net:

@@ -15,13 +15,15 @@ extension HookName {
     }
   }
 
-  /// The names of its function's parameters; those of a filter list's and of a timer's function too.
-  var parameterNames: [String] {
-    guard let parameters else { return ["cfg"] }
-    return parameters.split(separator: ",").map { parameter in
-      String(parameter.prefix { $0 != ":" }.drop { $0 == " " })
+  /// The names of its function's parameters, and what they are; those of a filter list's and of a timer's function too.
+  var parameterTypes: [(name: String, type: String)] {
+    (parameters ?? "cfg: table").split(separator: ",").map { parameter in
+      let words = parameter.split(separator: ":").map { String($0.drop { $0 == " " }) }
+      return (words[0], words[1])
     }
   }
+
+  var parameterNames: [String] { parameterTypes.map(\.name) }
 
   /// What its function may return, as annotations write it; nil where nothing is read.
   var results: String? {

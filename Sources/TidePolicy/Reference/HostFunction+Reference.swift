@@ -1,3 +1,5 @@
+import TideDialects
+
 /// What authors must know of a host function, for the reference and for the annotations.
 extension HostFunction {
   struct Usage {
@@ -20,14 +22,14 @@ extension HostFunction {
         "tide.Verdict", "Refuses the request with a status from 400 to 599, in the client's dialect.")
     case .respond:
       usage(
-        "answer: {text?: string, tool_calls?: table, json?: table, usage?: {input?: integer, output?: integer}, finish?: string}",
+        "answer: {text?: string, tool_calls?: table, json?: any, usage?: {input?: integer, output?: integer}, finish?: \"stop\"|\"length\"|\"tool_calls\"|\"content_filter\"}",
         "tide.Verdict",
-        "Answers in the upstream's place, streamed or not as the client asked; on_response_start and what follows see it as an upstream's. `finish` is stop, length, tool_calls or content_filter."
+        "Answers in the upstream's place, streamed or not as the client asked; on_response_start and what follows see it as an upstream's. `finish` is in OpenAI's words; the other dialects have theirs for it."
       )
     case .cut:
       usage(
-        "options?: {reason?: string, text?: string}", "tide.Verdict",
-        "Ends the answer well formed; the reason is content_filter, length or stop. `text` is the last of the answer: policies bound before see it as text."
+        "options?: {reason?: \"content_filter\"|\"length\"|\"stop\", text?: string}", "tide.Verdict",
+        "Ends the answer well formed, all choices of it; without a reason it is content_filter. `text` is the last of the answer: policies bound before see it as text."
       )
     case .identity:
       usage(
@@ -44,7 +46,7 @@ extension HostFunction {
     case .sleep: usage("time: string|number", nil, "Waits.")
     case .http:
       usage(
-        "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: table, auth?: any, timeout?: string|number, max_body?: string|integer}",
+        "request: {url?: string, cluster?: string, path?: string, method?: string, headers?: table, body?: string, json?: any, auth?: any, timeout?: string|number, max_body?: string|integer}",
         "{status: integer, headers: table, body: string, json?: any}?, tide.Error?",
         "Calls a host that the configuration names, or one that `net` lists, or a cluster; secrets may stand in `auth` and `headers`. `json` is there when the answer's content-type is JSON."
       )
@@ -69,7 +71,7 @@ extension HostFunction {
     case .sharedDelete: usage("key: string", nil, "Removes a value.")
     case .limitTake:
       usage(
-        "key: string, amount: integer, limit: {rate: integer, per: string|number, burst?: integer}",
+        "key: string, amount: integer|nil, limit: {rate: integer, per: string|number, burst?: integer}",
         "{ok: boolean, remaining: integer, retry_after?: integer}?, tide.Error?",
         "Takes from a rate limit, exactly, over all workers and all gateways that share a store. `nil, err` when the store is away."
       )
@@ -91,7 +93,8 @@ extension HostFunction {
     case .base64Decode: usage("text: string, options?: {url?: boolean}", "string?, tide.Error?", "The bytes of base64.")
     case .sha256: usage("text: string", "string", "The digest, in hex.")
     case .hmac: usage("key: any, text: string", "string", "HMAC-SHA256, in hex; the key may be a secret.")
-    case .uuid: usage("version?: string", "string", "A random identifier (`v4`), or one that sorts by time (`v7`).")
+    case .uuid:
+      usage("version?: \"v4\"|\"v7\"", "string", "A random identifier (`v4`), or one that sorts by time (`v7`).")
     case .jwtVerify:
       usage(
         "token: string, rules: {algs: string[], keys?: table, secret?: any, iss?: string|string[], aud?: string|string[], require?: string[], leeway?: string|number}",
@@ -99,14 +102,22 @@ extension HostFunction {
     case .glob: usage("pattern: string, text: string", "boolean", "Whether `*` and `?` match.")
     case .regex: usage("pattern: string, flags?: string", "tide.Pattern", "A pattern that takes linear time.")
     case .metricsIncrement:
-      usage("name: string, amount?: number, labels?: table", nil, "Adds to a counter of `/metrics`.")
+      usage(
+        "name: string, amount?: number, labels?: table", nil,
+        "Adds to a counter of `/metrics`. A binding has at most \(PolicyMetrics.namesMax) metrics, a call \(BindingHost.labelsMax) labels; all metrics of a binding have room for \(PolicyMetrics.seriesMax) sets of labels together, and what comes on top is added up under `overflow=\"true\"`, of which the log warns once for each metric."
+      )
     case .metricsObserve:
-      usage("name: string, value: number, labels?: table", nil, "Adds to a histogram of `/metrics`.")
-    case .log: usage("level: string, message: string, fields?: table", nil, "Writes to the log.")
+      usage(
+        "name: string, value: number, labels?: table", nil,
+        "Adds to a histogram of `/metrics`, bounded in the same way.")
+    case .log:
+      usage(
+        "level: \"debug\"|\"info\"|\"warning\"|\"warn\"|\"error\", message: string, fields?: table", nil,
+        "Writes to the log.")
     case .now: usage("", "integer", "Milliseconds since 1970.")
     case .filterMask:
       usage(
-        "options: {name?: string, kinds: string[], with?: string, channels?: string[], on_match?: function}",
+        "options: {name?: string, kinds: (\(EntityKind.allCases.map { "\"\($0.name)\"" }.joined(separator: "|")))[], with?: string, channels?: string[], on_match?: function}",
         "tide.Filter",
         "Hides e-mail addresses, cards and other entities whose checksums hold.")
     case .filterReplace:
@@ -125,7 +136,9 @@ extension HostFunction {
         "Ends the answer at a match, or does what `on_match(s, match, lane)` returns. `match` is `{ kind, text }`. nil does what the filter does by itself (`block` ends the answer, `mask` and `replace` edit), a string takes the match's place, so `match.text` lets it through, `tide.cut` ends the answer."
       )
     case .filterLimit:
-      usage("options: {name?: string, output_tokens: integer}", "tide.Filter", "Ends the answer at a length.")
+      usage(
+        "options: {name?: string, output_tokens: integer, channels?: string[]}", "tide.Filter",
+        "Ends the answer at a length.")
     default: nil
     }
   }

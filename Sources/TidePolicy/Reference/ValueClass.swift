@@ -12,6 +12,17 @@ struct ValueClass {
 
   var name: String
   var fields: [Field] = []
+  /// Writing a field raises.
+  var isReadOnly = false
+
+  /// As messages call one: `lane` of `tide.Lane`.
+  var shortName: String {
+    switch name {
+    case "tide.UpstreamError": "upstream error"
+    case "tide.ToolCall": "tool call"
+    default: name.dropFirst("tide.".count).lowercased()
+    }
+  }
 
   static let all = [
     ValueClass(name: "tide.Verdict"), ValueClass(name: "tide.Filter"),
@@ -24,7 +35,7 @@ struct ValueClass {
         Field("choice", "integer"),
         Field("block", "integer", "from 0; of tool_args, the call's place among those of its choice"),
         Field("channel", "string", "text, reasoning, refusal or tool_args"),
-      ]),
+      ], isReadOnly: true),
     ValueClass(
       name: "tide.Target",
       fields: [

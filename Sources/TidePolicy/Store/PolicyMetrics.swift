@@ -69,6 +69,8 @@ public final class PolicyMetrics: Sendable {
   private struct Table {
     var names: [String: Bool] = [:]
     var series: [Key: Figure] = [:]
+    /// Metrics of which sets of labels found no room.
+    var overflowing: Set<String> = []
   }
 
   /// A lock for each binding, so that no policy waits for another's.
@@ -90,14 +92,20 @@ public final class PolicyMetrics: Sendable {
   }
 
   /// - Parameter amount: finite and not negative.
-  func increment(_ binding: String, _ name: String, _ labels: Labels, by amount: Double) throws(Refusal) {
+  /// - Returns: whether the labels are the first of this metric that found no room.
+  @discardableResult
+  func increment(
+    _ binding: String, _ name: String, _ labels: Labels, by amount: Double
+  ) throws(Refusal) -> Bool {
     try update(binding, name, labels, isCounter: true) { figure in
       if case .counter(let sum)? = figure { .counter(sum + amount) } else { .counter(amount) }
     }
   }
 
   /// - Parameter value: finite.
-  func observe(_ binding: String, _ name: String, _ labels: Labels, _ value: Double) throws(Refusal) {
+  /// - Returns: as `increment` does.
+  @discardableResult
+  func observe(_ binding: String, _ name: String, _ labels: Labels, _ value: Double) throws(Refusal) -> Bool {
     try update(binding, name, labels, isCounter: false) { figure in
       var distribution = Distribution()
       if case .distribution(let known)? = figure { distribution = known }
@@ -108,7 +116,8 @@ public final class PolicyMetrics: Sendable {
 
   private func update(
     _ binding: String, _ name: String, _ labels: Labels, isCounter: Bool, _ change: (Figure?) -> Figure
-  ) throws(Refusal) {
+  ) throws(Refusal) -> Bool {
+    var isFirstOverflow = false
     let refusal: String? = owner(binding).table.withLock { table in
       if let known = table.names[name], known != isCounter {
         return "\(name) is \(known ? "counted with incr" : "measured with observe"): it cannot be both"
@@ -118,11 +127,15 @@ public final class PolicyMetrics: Sendable {
         table.names[name] = isCounter
       }
       var key = Key(name: name, labels: labels)
-      if table.series[key] == nil, table.series.count >= Self.seriesMax { key.labels = Self.overflow }
+      if table.series[key] == nil, table.series.count >= Self.seriesMax {
+        key.labels = Self.overflow
+        isFirstOverflow = table.overflowing.insert(name).inserted
+      }
       table.series[key] = change(table.series[key])
       return nil
     }
     if let refusal { throw Refusal(message: refusal) }
+    return isFirstOverflow
   }
 
   /// Everything so far; counters of one name stand together, and so do distributions.

@@ -2,7 +2,6 @@ import TideCore
 
 /// What a policy demands of a token: the options of `tide.jwt.verify`, checked.
 struct TokenRules {
-  static let options = ["keys", "secret", "algs", "iss", "aud", "leeway", "require"]
   private static let leewayMsMax = 600_000
   private static let leewayMsDefault = 30_000
 
@@ -18,7 +17,7 @@ struct TokenRules {
 
   /// - Parameter secret: the bytes of the option `secret`, which may be a value that scripts cannot read.
   init(_ options: PolicyValue, secret: [UInt8]?) throws(HostError) {
-    for entry in try VerdictReader.fields(options, "tide.jwt.verify", Self.options) {
+    for entry in try VerdictReader.fields(options, .jwtVerify) {
       do throws(HostError) {
         switch entry.key {
         case "keys": keys = try JSONWebKey.list(entry.value)

@@ -3,9 +3,7 @@ import TideLua
 
 /// The argument of `tide.http` as a call that may be made.
 extension BindingHost {
-  private static let fetchKeys = [
-    "url", "cluster", "path", "method", "headers", "body", "json", "auth", "timeout", "max_body",
-  ]
+  private static let fetchKeys = HostFunction.http.optionKeys
   private static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
   func fetchRequest(_ argument: LuaArgumentView) throws(HostError) -> FetchRequest {

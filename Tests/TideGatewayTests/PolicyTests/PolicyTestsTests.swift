@@ -253,6 +253,15 @@ import Testing
       ("return t.gateway({}):chat({}).txt", "did you mean 'text'?"),
       ("t.advance('soon')", "expected a time"),
       ("t.invariant({})", "the result of a chat"),
+      (
+        "t.invariant(t.gateway({}):chat {}, { only = { 'choice' } })",
+        "invariant: 'only' knows no 'choice' (did you mean 'choices'? there are deltas, "
+      ),
+      ("t.invariant(t.gateway({}):chat {}, { except = { 'cut' } })", "'except' knows no 'cut' ("),
+      (
+        "t.invariant(t.gateway({}):chat {}, { dialects = { 'chat' } })",
+        "'dialects' knows no 'chat' (there are openai, "
+      ),
       ("t.equal(1, 1)", "equal"),
       ("t.raises(function() end)", "expected an error"),
       ("t.matches('abc', '^b')", "but came \"abc\""),
@@ -270,7 +279,7 @@ import Testing
 
   /// A name that is not there says what is.
   @Test(arguments: [
-    ("t.equal(1, 1)", "unknown name 'tide.t.equal' (did you mean t.eq?)"), ("t.same(1, 1)", "(did you mean t.eq?)"),
+    ("t.equal(1, 1)", "unknown name 't.equal' (did you mean t.eq?)"), ("t.same(1, 1)", "(did you mean t.eq?)"),
     ("t.mathces('a', 'a')", "(did you mean t.matches?)"), ("t.assert(true)", "(did you mean t.ok?)"),
     ("t.frobnicate()", "(there are t.gateway, t.eq, "),
     ("tide.json.encode {}", "unknown name 'tide.json': a test file has "),
@@ -287,6 +296,13 @@ import Testing
     let problem = try #require(try folder.run().files.first?.problem)
     #expect(problem.message.hasPrefix("unknown name 'tide.json': a test file has tide.test and tide.bench"))
     #expect(problem.line == 1)
+  }
+
+  @Test func aFileWithoutTestsSaysSo() throws {
+    let report = try PolicyTestFolder(["p.lua": Self.nothing, "p_test.lua": "-- later\n"]).run()
+    #expect(report.failureCount == 0)
+    let lines = PolicyTestText.lines(of: try #require(report.files.first))
+    #expect(lines.last == "  declares no test; begin with tide.test(\"what it does\", function(t) ... end)")
   }
 
   @Test func filesThatCannotBeLoadedAreFailures() throws {
