@@ -5,20 +5,22 @@ import Testing
 
 /// An event that is like the one before it takes a short way. What comes out is what the long way would have written.
 @Suite struct LikeEventTests {
-  /// Events with a text between two halves; the second half may name a value that varies.
-  private static let shapes: [(before: String, after: String)] = [
-    (#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":""#, #""},"finish_reason":null}]}"#),
-    (#"{"id":"c","model":"m","choices":[{"index":1,"delta":{"content":""#, #""},"finish_reason":null}],"obfuscation":"aB3"}"#),
-    (#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":""#, #""},"logprobs":{"content":[1]},"finish_reason":null}]}"#),
-    (#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"reasoning_content":""#, #""}}],"due":123}"#),
-    (#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":""#, #"","mood":"fine"}}]}"#),
-    (#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""#, #""},"finish_reason":null}]}"#),
+  /// What stands in a choice before its text, after it, and behind all choices, where a value may vary.
+  private static let shapes: [(before: String, after: String, end: String)] = [
+    (#""index":0,"delta":{"content":""#, #"},"finish_reason":null"#, ""),
+    (#""index":1,"delta":{"content":""#, #"},"finish_reason":null"#, #","obfuscation":"aB3""#),
+    (#""index":0,"delta":{"content":""#, #"},"logprobs":{"content":[1]}"#, ""),
+    (#""index":0,"delta":{"reasoning_content":""#, "}", #","due":123"#),
+    (#""index":0,"delta":{"content":""#, #","mood":"fine"}"#, ""),
+    (#""index":0,"delta":{"role":"assistant","content":""#, #"},"finish_reason":null"#, ""),
   ]
-  private static let texts = ["one", "two secret", #"q \"uo\" \u00e9 \n"#, "grün STOP", "", #"\ud83d"#, #"\ude00"#, "last"]
+  private static let texts = [
+    "one", "two secret", #"q \"uo\" \u00e9 \n"#, "grün STOP", "", #"\ud83d"#, #"\ude00"#, "last",
+  ]
 
   private func event(_ shape: Int, _ text: String) -> String {
-    let (before, after) = Self.shapes[shape]
-    return "data: \(before)\(text)\(after)\n\n"
+    let (before, after, end) = Self.shapes[shape]
+    return #"data: {"id":"c","model":"m","choices":[{\#(before)\#(text)"\#(after)}]\#(end)}"# + "\n\n"
   }
 
   /// - Parameter forgets: between two events stands one of another shape that says nothing.
