@@ -79,7 +79,7 @@ let package = Package(
       ], swiftSettings: swift),
 
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
-    .testTarget(name: "TideIOTests", dependencies: ["TideIO"], swiftSettings: swift),
+    .testTarget(name: "TideIOTests", dependencies: ["TideIO", "TideCore", "CLinux", "COpenSSL"], swiftSettings: swift),
     .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(

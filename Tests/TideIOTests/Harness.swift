@@ -190,13 +190,23 @@ final class RawPeer {
     if var size = receiveBuffer {
       setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
-    var limit = timeval(tv_sec: 20, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    setLimit()
     let result = address.withSockaddr { Glibc.connect(descriptor, $0, $1) }
     precondition(result == 0, "cannot connect to \(address)")
   }
 
+  /// One that has been accepted.
+  init(_ descriptor: Int32) {
+    self.descriptor = descriptor
+    setLimit()
+  }
+
   deinit { end() }
+
+  private func setLimit() {
+    var limit = timeval(tv_sec: 20, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+  }
 
   private var isEnded = false
   func end() {
@@ -232,6 +242,24 @@ final class RawPeer {
     }
     return result
   }
+}
+
+/// Where a connection of a worker's may connect to, to find a `RawPeer`.
+final class RawListener {
+  private let descriptor: Int32
+  let address: SocketAddress
+
+  init() {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let result = SocketAddress("127.0.0.1:0")!.withSockaddr { bind(descriptor, $0, $1) }
+    precondition(result == 0 && Glibc.listen(descriptor, 1) == 0, "cannot listen")
+    self.descriptor = descriptor
+    address = SocketAddress(localOf: descriptor)!
+  }
+
+  deinit { close(descriptor) }
+
+  func accept() -> RawPeer { RawPeer(Glibc.accept(descriptor, nil, nil)) }
 }
 
 /// Bytes in which any loss or swap shows.

@@ -7,6 +7,8 @@ enum TestCertificates {
   static let plain = make("plain", names: "DNS:a.test,IP:127.0.0.1")
   static let wildcard = make("wildcard", names: "DNS:*.b.test")
   static let client = make("client", names: "DNS:client.test")
+  /// Of about 80 KB.
+  static let large = make("large", names: (0..<2_600).map { "DNS:name-number-\($0).large.test" }.joined(separator: ","))
 
   private static let directory: URL = {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("tide-io-\(getpid())")

@@ -14,17 +14,8 @@ extension SocketConnection {
       flags.remove(.readable)
       if events & PollEvents.broken != 0 { return fail(SocketFailure(.read, code: takeSocketError() ?? ECONNRESET)) }
     }
-    if events & (PollEvents.writable | PollEvents.broken) != 0 { noteWritable() }
+    if events & (PollEvents.writable | PollEvents.broken) != 0 { flags.insert(.writable) }
     continueWork()
-  }
-
-  private final func noteWritable() {
-    guard !flags.contains(.writable) else { return }
-    flags.insert(.writable)
-    if flags.contains(.readWantsWrite) {
-      flags.remove(.readWantsWrite)
-      flags.insert(.readable)
-    }
   }
 
   /// Does what the phase and the readiness allow.
@@ -65,12 +56,14 @@ extension SocketConnection {
 
   private final func shakeHands() {
     guard let transport else { return }
-    switch transport.handshake() {
+    // What is left of the flight before.
+    if pending != nil { guard flags.contains(.writable), writePending() else { return } }
+    switch callTLS({ transport.handshake() }) {
     case .bytes:
       // The peer's first bytes may have come with its last handshake flight and lie in OpenSSL's buffer already.
       flags.insert(.readable)
       open(transport.applicationProtocol)
-    case .wantRead, .wantWrite:
+    case .wantRead, .wantRoom:
       break
     case .endOfStream, .truncated:
       fail(SocketFailure(.handshake, reason: "the peer closed during the TLS handshake"))
@@ -98,7 +91,12 @@ extension SocketConnection {
 
   /// Everything is sent: end our side and wait for the peer's.
   final func beginLinger() {
-    transport?.sendCloseNotify()
+    if transport != nil, !flags.contains(.hasSaidClose) {
+      flags.insert(.hasSaidClose)
+      sendCloseNotify()
+      // The socket has not taken it: once more when it has.
+      if pending != nil { return }
+    }
     guard !flags.contains(.readEnded), !flags.contains(.writeBroken), shutdown(descriptor, Int32(SHUT_WR)) == 0 else {
       return finish(reset: false)
     }

@@ -56,20 +56,17 @@ extension SocketConnection {
     guard let transport else { return 0 }
     let room = min(limit, Worker.bufferSize)
     var filled = 0
-    var outcome = TLSOutcome.bytes(0)
-    while filled < room {
-      outcome = transport.read(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[filled..<room]))
-      guard case .bytes(let count) = outcome else { break }
-      filled += count
+    let outcome = callTLS {
+      while filled < room {
+        let outcome = transport.read(into: UnsafeMutableRawBufferPointer(rebasing: worker.input[filled..<room]))
+        guard case .bytes(let count) = outcome else { return outcome }
+        filled += count
+      }
+      return .bytes(filled)
     }
     // Read before the owner is called, whose other TLS connections use the same error queue.
     let failureText = if case .failed(0) = outcome { transport.failureText } else { "" }
     if case .wantRead = outcome { flags.remove(.readable) }
-    if case .wantWrite = outcome {
-      flags.remove(.readable)
-      flags.insert(.readWantsWrite)
-      flags.remove(.writable)
-    }
     if flags.contains(.writeWantsRead) {
       flags.remove(.writeWantsRead)
       flags.insert(.writable)
@@ -80,7 +77,7 @@ extension SocketConnection {
       guard phase == .open else { return filled }
     }
     switch outcome {
-    case .bytes, .wantRead, .wantWrite: break
+    case .bytes, .wantRead, .wantRoom: break
     case .endOfStream: endReading(clean: true)
     case .truncated:
       // OpenSSL refuses to write after this.

@@ -15,18 +15,24 @@ extension SocketConnection {
       return
     }
     if pending != nil, !writePending() { return }
+    if flags.contains(.hasSaidClose) { return beginLinger() }
     var budget = Self.flushBudget
     while budget > 0 {
       let offset = ring?.byteCount ?? 0
-      let (filled, hasMore) = gather(at: offset)
+      let place = transport == nil ? offset : Self.plainOffset
+      let (filled, hasMore) = gather(at: place)
       guard phase != .closed else { return }
       if filled > 0 {
-        let bytes = UnsafeRawBufferPointer(rebasing: worker.scratch[offset..<offset + filled])
-        if let ring, !hasMore, phase == .open, transport == nil {
+        var bytes = UnsafeRawBufferPointer(rebasing: worker.scratch[place..<place + filled])
+        if transport != nil {
+          guard let records = seal(bytes, at: offset) else { return }
+          bytes = records
+        }
+        if let ring, !hasMore, phase == .open, pending == nil {
           flags.insert(.queued)
           return ring.add(self, bytes, at: offset)
         }
-        guard write(bytes) else { return }
+        guard write(bytes), pending == nil else { return }
         budget -= filled
       }
       if !hasMore {
@@ -63,10 +69,9 @@ extension SocketConnection {
   }
 
   /// What the socket did not take waits until it takes more.
-  private final func keep(_ rest: UnsafeRawBufferPointer) {
+  final func keep(_ rest: UnsafeRawBufferPointer) {
     worker.counters.shortWrites &+= 1
-    assert(pending == nil, "bytes overtake what a socket has not taken")
-    let kept = PendingOutput()
+    let kept = pending ?? PendingOutput()
     kept.queue.append(rest)
     pending = kept
     flags.insert(.wantsFlush)
@@ -95,17 +100,22 @@ extension SocketConnection {
     return false
   }
 
-  private final func writePending() -> Bool {
+  /// Whether nothing is pending any more; else the connection waits, or is closed.
+  final func writePending() -> Bool {
     guard let rest = pending else { return true }
-    let taken = send(rest.queue.readableBytes)
-    guard taken >= 0 else { return false }
-    rest.queue.consume(taken)
-    if rest.queue.isEmpty {
-      pending = nil
-      return true
+    if !rest.queue.isEmpty {
+      let taken = send(rest.queue.readableBytes)
+      guard taken >= 0 else { return false }
+      rest.queue.consume(taken)
+      guard rest.queue.isEmpty else {
+        flags.insert(.wantsFlush)
+        return false
+      }
     }
-    flags.insert(.wantsFlush)
-    return false
+    pending = nil
+    guard !rest.unsealed.isEmpty else { return true }
+    guard let records = seal(rest.unsealed.readableBytes, at: worker.gathering?.byteCount ?? 0) else { return false }
+    return write(records) && pending == nil
   }
 
   /// Bytes taken by the socket, short only when it is full; -1 when the connection has failed.
@@ -114,7 +124,7 @@ extension SocketConnection {
     while sent < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
       worker.counters.writes &+= 1
-      let count = transport == nil ? sendPlain(rest) : sendTLS(rest)
+      let count = sendOnce(rest)
       if count < 0 { return -1 }
       sent += count
       if count < rest.count, !flags.contains(.writable) { break }
@@ -126,7 +136,7 @@ extension SocketConnection {
     return sent
   }
 
-  private final func sendPlain(_ bytes: UnsafeRawBufferPointer) -> Int {
+  private final func sendOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
     let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, 0)
     if count >= 0 {
       if count < bytes.count { flags.remove(.writable) }
@@ -144,34 +154,11 @@ extension SocketConnection {
     }
   }
 
-  /// One record a call at the most; a record that OpenSSL has begun is asked for again with the same bytes.
-  private final func sendTLS(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard let transport else { return -1 }
-    switch transport.write(bytes) {
-    case .bytes(let count):
-      return count
-    case .wantWrite:
-      flags.remove(.writable)
-      return 0
-    case .wantRead:
-      flags.remove(.writable)
-      flags.insert(.writeWantsRead)
-      return 0
-    case .endOfStream, .truncated:
-      breakWriting(SocketFailure(.write, code: EPIPE))
-      return -1
-    case .failed(let code):
-      breakWriting(
-        code == 0 ? SocketFailure(.write, reason: transport.failureText) : SocketFailure(.write, code: code))
-      return -1
-    }
-  }
-
   /// The peer takes no more. What it had sent before, perhaps the very answer that explains it, is told first.
   private final func breakWriting(_ failure: SocketFailure) {
     flags.insert(.writeBroken)
     pending = nil
-    if phase == .open, transport == nil, !flags.contains(.readEnded) {
+    if phase == .open, !flags.contains(.readEnded) {
       flags.insert([.readable, .hungUp])
       readReady()
     }
@@ -182,7 +169,7 @@ extension SocketConnection {
   private final func discardOutput() {
     pending = nil
     var isDry = false
-    while phase != .closed, !isDry { isDry = !gather(at: worker.gathering?.byteCount ?? 0).hasMore }
+    while phase != .closed, !isDry { isDry = !gather(at: Self.plainOffset).hasMore }
     if phase == .closing { finish(reset: false) }
   }
 }

@@ -48,7 +48,9 @@ open class SocketConnection: PollTarget {
     static let hungUp = Flags(rawValue: 1 << 6)
     static let hangUpTold = Flags(rawValue: 1 << 7)
     static let writeBroken = Flags(rawValue: 1 << 8)
-    static let readWantsWrite = Flags(rawValue: 1 << 9)
+    /// The peer has been told that no more comes, by close_notify: OpenSSL takes no more output.
+    static let hasSaidClose = Flags(rawValue: 1 << 9)
+    /// The TLS session must hear from the peer before it takes output.
     static let writeWantsRead = Flags(rawValue: 1 << 10)
     static let server = Flags(rawValue: 1 << 11)
     /// Bytes of this connection wait in the worker's ring.
@@ -64,7 +66,7 @@ open class SocketConnection: PollTarget {
   final var transport: TLSSession?
   /// Keeps what OpenSSL's callbacks point to.
   final var tlsContext: AnyObject?
-  /// Bytes that a socket did not take. Allocated only then.
+  /// Output that was not taken. Allocated only then.
   final var pending: PendingOutput?
   final var closeTimer: CloseTimer?
   public final let peerAddress: SocketAddress
@@ -78,7 +80,7 @@ open class SocketConnection: PollTarget {
     flags = [.server]
     if let tls {
       tlsContext = tls
-      transport = tls.makeSession(descriptor: descriptor)
+      transport = tls.makeSession(wire: worker.wire)
       if transport == nil { earlyFailure = ENOMEM }
     }
     begin()
@@ -111,7 +113,7 @@ open class SocketConnection: PollTarget {
     }
     if earlyFailure == 0, let tls {
       tlsContext = tls
-      transport = tls.makeSession(descriptor: descriptor, serverName: serverName ?? address.host)
+      transport = tls.makeSession(wire: worker.wire, serverName: serverName ?? address.host)
       if transport == nil { earlyFailure = ENOMEM }
     }
     begin()
@@ -161,8 +163,8 @@ open class SocketConnection: PollTarget {
   public final var isOpen: Bool { phase == .open }
   public final var isClosed: Bool { phase == .closed }
   public final var isReadingPaused: Bool { flags.contains(.readPaused) }
-  /// Bytes produced that the socket has not taken.
-  public final var pendingByteCount: Int { pending?.queue.byteCount ?? 0 }
+  /// Bytes that the socket has not taken; what TLS adds to them counts.
+  public final var pendingByteCount: Int { pending.map { $0.queue.byteCount + $0.unsealed.byteCount } ?? 0 }
   /// Our end; nil once closed.
   public final var localAddress: SocketAddress? { SocketAddress(localOf: descriptor) }
 

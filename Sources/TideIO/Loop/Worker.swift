@@ -46,6 +46,8 @@ public final class Worker: @unchecked Sendable {
   public let scratch: UnsafeMutableRawBufferPointer
   /// The one input buffer: valid during `connectionDidReceive`.
   let input: UnsafeMutableRawBufferPointer
+  /// What the TLS sessions of this worker's connections read from and write to.
+  let wire = TLSWire()
 
   /// Where the connections that are being flushed gather what they send; nil while each sends by itself.
   final var gathering: SendRing? {

@@ -3,9 +3,11 @@ public struct WorkerCounters: Sendable {
   public var turns: UInt64 = 0
   public var events: UInt64 = 0
   public var flushes: UInt64 = 0
+  /// Without what TLS adds.
   public var bytesRead: UInt64 = 0
+  /// As they left, in records where TLS is spoken.
   public var bytesWritten: UInt64 = 0
-  /// Calls of send or SSL_write, and sends of a batch.
+  /// Calls of send, and sends of a batch.
   public var writes: UInt64 = 0
   /// System calls that took the sends of many connections.
   public var batches: UInt64 = 0

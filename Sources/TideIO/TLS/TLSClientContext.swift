@@ -55,8 +55,8 @@ public final class TLSClientContext: @unchecked Sendable {
   deinit { SSL_CTX_free(context) }
 
   /// A session that asks for `serverName`, a host name or an IP literal, and verifies the certificate against it.
-  func makeSession(descriptor: Int32, serverName: String) -> TLSSession? {
-    guard let made = TLSSession(SSL_new(context), descriptor: descriptor) else { return nil }
+  func makeSession(wire: TLSWire, serverName: String) -> TLSSession? {
+    guard let made = TLSSession(SSL_new(context), wire: wire) else { return nil }
     SSL_set_connect_state(made.session)
     guard name(made.session, serverName) else {
       made.free()

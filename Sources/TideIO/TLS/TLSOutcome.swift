@@ -2,7 +2,8 @@
 enum TLSOutcome {
   case bytes(Int)
   case wantRead
-  case wantWrite
+  /// There is no room for more records: the same call goes on once they are taken.
+  case wantRoom
   /// The peer said close_notify.
   case endOfStream
   /// The peer ended the connection without it.

@@ -135,8 +135,8 @@ public final class TLSServerContext: @unchecked Sendable {
   }
 
   /// A session for a connection that keeps this context alive.
-  func makeSession(descriptor: Int32) -> TLSSession? {
-    guard let made = TLSSession(SSL_new(identities[0].context), descriptor: descriptor) else { return nil }
+  func makeSession(wire: TLSWire) -> TLSSession? {
+    guard let made = TLSSession(SSL_new(identities[0].context), wire: wire) else { return nil }
     SSL_set_accept_state(made.session)
     return made
   }

@@ -1,15 +1,15 @@
 import COpenSSL
 import Glibc
 
-/// One `SSL` on the descriptor of one connection, which owns it and calls `free` exactly once.
+/// One `SSL` of one connection, which owns it and calls `free` exactly once. Before each call the worker's wire is told what it is used for.
 struct TLSSession {
   let session: OpaquePointer
 
-  /// Takes over `session`, or frees it and returns nil when the descriptor cannot be set.
-  init?(_ session: OpaquePointer?, descriptor: Int32) {
+  /// Takes over `session`, or frees it and returns nil when there is no memory for its end of the wire.
+  init?(_ session: OpaquePointer?, wire: TLSWire) {
     guard let session else { return nil }
     self.session = session
-    guard SSL_set_fd(session, descriptor) == 1 else {
+    guard wire.attach(to: session) else {
       SSL_free(session)
       return nil
     }
@@ -21,26 +21,25 @@ struct TLSSession {
   }
 
   func handshake() -> TLSOutcome {
-    ERR_clear_error()
+    copenssl_clear_errors()
     let result = SSL_do_handshake(session)
     return result == 1 ? .bytes(0) : outcome(of: result)
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) -> TLSOutcome {
-    ERR_clear_error()
+    copenssl_clear_errors()
     let result = SSL_read(session, buffer.baseAddress, Int32(clamping: buffer.count))
     return result > 0 ? .bytes(Int(result)) : outcome(of: result)
   }
 
   func write(_ bytes: UnsafeRawBufferPointer) -> TLSOutcome {
-    ERR_clear_error()
+    copenssl_clear_errors()
     let result = SSL_write(session, bytes.baseAddress, Int32(clamping: bytes.count))
     return result > 0 ? .bytes(Int(result)) : outcome(of: result)
   }
 
-  /// Best effort: a full socket loses it, and the peer sees a truncation.
-  func sendCloseNotify() {
-    ERR_clear_error()
+  func writeCloseNotify() {
+    copenssl_clear_errors()
     _ = SSL_shutdown(session)
   }
 
@@ -48,7 +47,7 @@ struct TLSSession {
     let code = errno
     switch SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ: return .wantRead
-    case SSL_ERROR_WANT_WRITE: return .wantWrite
+    case SSL_ERROR_WANT_WRITE: return .wantRoom
     case SSL_ERROR_ZERO_RETURN: return .endOfStream
     case SSL_ERROR_SYSCALL: return code == 0 ? .truncated : .failed(code)
     default: return copenssl_reason_is_unexpected_eof(ERR_peek_error()) == 1 ? .truncated : .failed(0)
