@@ -137,6 +137,14 @@ def test_who_falls_behind_is_marked():
     assert "fell behind" not in lines[2] and "**fell behind**" in lines[3]
 
 
+def test_streams_that_did_not_open_are_told():
+    run = run_of("small", 1, 10)
+    run["report"]["open_streams"] = 93
+    assert "93 open |" in report._streams_table(report.rows_of([run]))
+    run["report"]["open_streams"] = 100
+    assert "open" not in report._streams_table(report.rows_of([run]))
+
+
 def test_charts_of_extreme_figures():
     for values in ([0.001], [1e9, 1], [7, 7.0001], [0]):
         svg = chart.bars("t < & >", "s", "us", [chart.Bar("tidegate", [value], "note") for value in values])

@@ -144,6 +144,9 @@ def _streams_table(rows: list[Row], bases: tuple[str, ...] = ("floor", "haproxy"
             marks.append("no result")
         elif row.is_behind:
             marks.append("**fell behind**")
+        open_streams = row.median("report", "open_streams")
+        if open_streams is not None and open_streams < row.connections:
+            marks.append(f"{open_streams:,.0f} open")
         if row.others > _DISTURBED:
             marks.append("disturbed")
         ratios = [
@@ -223,7 +226,8 @@ def _charts(mode: str, rows: list[Row], folder: pathlib.Path) -> list[tuple[str,
     if not rows:
         return made
     counts = sorted({row.connections for row in rows})
-    about = f"medians of {max(len(row.runs) for row in rows)} rounds"
+    count = max(len(row.runs) for row in rows)
+    about = f"medians of {count} rounds" if count > 1 else "one round"
     interval = f"{rows[0].runs[0]['interval_ms']:g} ms"
     if mode == "requests":
         add("rate", "Requests a second", chart.bars(
@@ -307,7 +311,7 @@ def write(folder: pathlib.Path) -> str:
         rows = rows_of(mine)
         rounds = max(len(row.runs) for row in rows)
         question = MODES[mode].about[0].upper() + MODES[mode].about[1:]
-        parts += [f"## {mode}", "", f"{question}. {rounds} round{'s' * (rounds > 1)} of {about['seconds']:g} s, medians.", "",
+        parts += [f"## {mode}", "", f"{question}. {rounds} round{'s' * (rounds > 1)} of {about['seconds']:g} s{', medians' * (rounds > 1)}.", "",
                   tables.get(mode, _streams_table)(rows), ""]
         for name, what in _charts(mode, rows, folder):
             parts += [f"![{what}]({name})", ""]
