@@ -455,15 +455,17 @@ void tide_call_one_text(
   lua_State *L = atomic_load_explicit(&machine->running, memory_order_relaxed);
   int top = lua_gettop(L);
   int lua_status = LUA_ERRRUN;
-  if (lua_checkstack(L, 8)) {
+  if (lua_checkstack(L, 10)) {
     tide_push_handler(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
-    lua_rawgeti(L, top + 2, function);
-    lua_rawgeti(L, top + 2, state);
-    // Over a limit the hook is stopped at its first instruction, but the text is there.
+    // Over a limit the hook is stopped at its first instruction, but the text is there. It stays on the stack, whatever the hook does with
+    // its argument: what comes back is compared with it.
     machine->in_host = true;
     const char *text = lua_pushlstring(L, (const char *)bytes, length);
     machine->in_host = false;
+    lua_rawgeti(L, top + 2, function);
+    lua_rawgeti(L, top + 2, state);
+    lua_pushvalue(L, top + 3);
     lua_rawgeti(L, top + 2, lane);
     lua_status = lua_pcall(L, 3, 1, top + 1);
     if (lua_status == LUA_OK && !read_outcome(L, machine, text, length, outcome)) {

@@ -105,6 +105,32 @@ import TideLua
     }
   }
 
+  /// What a hook returns may lie where the text lay, once nothing in Lua holds the text and garbage was collected.
+  @Test func aTextIsKeptForTheComparison() throws {
+    let script = try Script()
+    let hook = try script.function(
+      """
+      function(s, text)
+        local count = #text
+        text = nil
+        for i = 1, 40 do local garbage = ('g'):rep(1000000 + i) end
+        return ('y'):rep(count)
+      end
+      """)
+    let state = try script.machine.referenceTable()
+    for count in stride(from: 41, to: 150, by: 13) {
+      [UInt8](repeating: UInt8(ascii: "y"), count: count - 1).withUnsafeBytes { same in
+        let text = [UInt8(ascii: "z")] + same
+        text.withUnsafeBytes {
+          switch script.machine.callText(hook, state: state, text: $0, lane: state, budgetNs: 10_000_000_000) {
+          case .replaced(let bytes): #expect(bytes.count == count && bytes.allSatisfy { $0 == UInt8(ascii: "y") })
+          case let outcome: Issue.record("\(count): \(outcome)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func oneTextWithNulBytes() throws {
     let script = try Script()
     let hook = try script.function("function(s, t) return t .. '\\0' .. #t end")
