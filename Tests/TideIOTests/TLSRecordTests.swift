@@ -238,6 +238,69 @@ import Testing
     #expect(pair.server.wait { $0.closed == 1 } && pair.server.now.received.isEmpty)
   }
 
+  /// Each demand is answered, and the answers wait: a peer that reads none of them must not have more and more kept.
+  @Test func whoAsksWithoutReadingIsLetGo() throws {
+    let pair = try Pair(
+      version: TLS1_2_VERSION, receiveBuffer: 16 << 10, Behaviour(opened: { $0.write(pattern(8 << 20)) }))
+    while pair.harness.run({ $0.counters.shortWrites }) == 0 {}
+    pair.harness.run { $0.unsentLimit = 1 }
+    pair.send(pair.peer.renegotiation())
+    #expect(pair.server.wait { $0.closed == 1 })
+    #expect(pair.server.now.failures.map(\.phase) == [.read])
+    #expect(pair.server.now.failures.first?.reason == "the peer asks without reading the answers")
+  }
+
+  /// That the socket takes more and that the peer demands something is told in one event: what waits must leave all the same.
+  @Test func anAnswerToADemandDoesNotStopWhatWaits() throws {
+    let pair = try Pair(
+      version: TLS1_2_VERSION, receiveBuffer: 16 << 10, Behaviour(opened: { $0.write(pattern(8 << 20)) }))
+    while pair.harness.run({ $0.counters.shortWrites }) == 0 {}
+    nonisolated(unsafe) let peer = pair.peer
+    let before = pair.harness.run { _ in
+      // Read until the socket has nothing left, so that it says so.
+      var count = 0
+      var chunk = [UInt8](repeating: 0, count: 64 << 10)
+      while case let got = recv(peer.raw.descriptor, &chunk, chunk.count, Int32(truncatingIfNeeded: MSG_DONTWAIT)),
+        got > 0
+      {
+        count += got
+      }
+      peer.raw.send(peer.renegotiation())
+      return count
+    }
+    var count = before
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while count < 8 << 20, case let got = recv(peer.raw.descriptor, &chunk, chunk.count, 0), got > 0 { count += got }
+    #expect(count >= 8 << 20)
+  }
+
+  /// The other half of a ticket lies in the socket when the connection is closed, and nobody else reads then.
+  @Test func halfATicketDoesNotKeepACloseFromSending() throws {
+    let harness = Harness()
+    let listening = RawListener()
+    nonisolated(unsafe) var connection: Probe?
+    let client = harness.connect(
+      to: listening.address, tls: try TLSTests.client(protocols: []), serverName: "a.test",
+      Behaviour(opened: { connection = $0 }))
+    nonisolated(unsafe) let peer = TLSPeer(serving: listening.accept(), TestCertificates.plain)
+    #expect(peer.shakeHands() && client.wait { $0.opened == 1 })
+    let ticket = peer.ticket()
+    let firstRecord = 5 + Int(ticket[3]) << 8 + Int(ticket[4])
+    peer.raw.send(Array(ticket[..<firstRecord]))
+    harness.run { _ in }
+    let text = pattern(50_000)
+    harness.run { _ in
+      peer.raw.send(Array(ticket[firstRecord...]))
+      connection?.write(text)
+      connection?.close()
+      connection = nil
+    }
+    let heard = peer.read()
+    #expect(heard == text && peer.hasCleanEnd)
+    peer.raw.end()
+    #expect(client.wait { $0.closed == 1 } && client.now.failures.isEmpty)
+  }
+
   /// OpenSSL makes no records between two parts of a message of the peer's.
   @Test func halfATicketHoldsOutputBack() throws {
     let harness = Harness()

@@ -25,6 +25,7 @@ extension SocketConnection {
       return
     }
     if flags.contains(.wantsFlush), flags.contains(.writable) { setNeedsFlush() }
+    if flags.contains(.readable), waitsUnread { return sealAgain() }
     switch phase {
     case .connecting: finishConnect()
     case .handshaking: shakeHands()

@@ -66,6 +66,10 @@ extension SocketConnection {
     }
     // Read before the owner is called, whose other TLS connections use the same error queue.
     let failureText = if case .failed(0) = outcome { transport.failureText } else { "" }
+    guard pending?.queue.byteCount ?? 0 <= worker.unsentLimit else {
+      fail(SocketFailure(.read, reason: "the peer asks without reading the answers"))
+      return filled
+    }
     if case .wantRead = outcome { flags.remove(.readable) }
     if flags.contains(.writeWantsRead) {
       flags.remove(.writeWantsRead)

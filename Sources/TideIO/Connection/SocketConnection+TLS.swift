@@ -17,13 +17,21 @@ extension SocketConnection {
       descriptor, reading: .none,
       room: UnsafeMutableRawBufferPointer(rebasing: worker.scratch[offset..<Self.plainOffset]))
     var sealed = 0
+    var mayRead = false
     while sealed < output.count {
       let rest = UnsafeRawBufferPointer(rebasing: output[sealed...])
       switch transport.write(rest) {
       case .bytes(let count):
         sealed += count
+      case .wantRead where !mayRead && (phase == .closing || flags.contains(.readPaused)):
+        // Nobody else reads now.
+        mayRead = true
+        worker.wire.allowReading()
+        flags.insert(.readable)
+        worker.deferToNextTurn(self)
       case .wantRead:
         // Half a message of the peer's has come, such as a session ticket in two records.
+        if mayRead { flags.remove(.readable) }
         hold(rest)
         return worker.wire.takeRecords()
       case .wantRoom, .endOfStream, .truncated:
@@ -44,6 +52,18 @@ extension SocketConnection {
     pending = kept
     flags.remove(.writable)
     flags.insert([.writeWantsRead, .wantsFlush])
+  }
+
+  /// Whether output waits for what the peer says while nobody reads.
+  final var waitsUnread: Bool {
+    pending?.unsealed.isEmpty == false && (phase == .closing || flags.contains(.readPaused))
+  }
+
+  /// The peer has said more: makes records of what waits for it, reading what is needed.
+  final func sealAgain() {
+    flags.remove(.writeWantsRead)
+    flags.insert(.writable)
+    setNeedsFlush()
   }
 
   private final func breakSession(_ failure: SocketFailure) {
@@ -90,9 +110,10 @@ extension SocketConnection {
         taken = 0
       }
       worker.counters.bytesWritten &+= UInt64(taken)
+      // Of a socket that was not tried nobody knows that it is full, and no event would come.
+      if taken < records.count { flags.remove(.writable) }
     }
     guard taken < records.count else { return }
-    flags.remove(.writable)
     keep(UnsafeRawBufferPointer(rebasing: records[taken...]))
   }
 }

@@ -34,6 +34,9 @@ public final class Worker: @unchecked Sendable {
   public let timers: TimerWheel
   public let loopLag = LoopLag()
   public var counters = WorkerCounters()
+  /// Bytes of records that a TLS session may have for a peer that does not take them, such as refusals of new handshakes. Above what
+  /// output leaves, which is one flush at most.
+  var unsentLimit = 256 << 10
   /// The least time from one poll to the next; what comes in between is served in one turn. 0, the beginning, polls at once. For a worker
   /// whose thousands of connections always have something: a wake-up for each costs the sender, too, and interrupts who runs.
   public var leastTurnNs: UInt64 = 0

@@ -50,6 +50,9 @@ final class TLSWire {
     wire.pointee.record_count = 0
   }
 
+  /// Lets the session read after all, until the socket has no more.
+  func allowReading() { wire.pointee.is_dry = 0 }
+
   /// What the session has written since `use`, or since the last call. Others take the same place.
   func takeRecords() -> UnsafeRawBufferPointer {
     let taken = UnsafeRawBufferPointer(start: wire.pointee.records, count: wire.pointee.record_count)
