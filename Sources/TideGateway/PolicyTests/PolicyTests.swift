@@ -97,7 +97,8 @@ public struct PolicyTests {
       let failed = run.run(declared.function)
       machine.collect()
       result.boundPolicies.formUnion(run.boundPolicies)
-      if let (failure, _) = failed, deadline.hasStopped(failure) {
+      // A test that expects an error may have taken the end of its time for it.
+      if failed.map({ deadline.hasStopped($0.0) }) ?? deadline.hasPassed {
         stop = stopped(at: declared.name)
         break
       }

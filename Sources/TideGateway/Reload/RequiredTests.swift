@@ -19,7 +19,7 @@ final class RequiredTests {
     var testCount: Int
   }
 
-  /// By policy: what passed is not tested again while all that its tests consist of is as it was.
+  /// By test file: what passed is not tested again while all that its tests consist of is as it was.
   private var passes: [String: Pass] = [:]
 
   /// - Parameters:
@@ -39,7 +39,7 @@ final class RequiredTests {
       policies.first { $0.policy == name }.map(Self.missing)
     }
     let changed = tested.filter { file in
-      guard let pass = passes[file.policy] else { return true }
+      guard let pass = passes[file.path] else { return true }
       return Self.hash(folder, file, pass.boundPolicies) != pass.hash
     }
     if !changed.isEmpty {
@@ -54,12 +54,12 @@ final class RequiredTests {
         problems += report.files.filter { $0.tests.isEmpty && $0.problem == nil && report.stop?.path != $0.path }
           .map { Self.empty($0.path) }
         for file in changed {
-          passes[file.policy] = report.files.first { $0.path == file.path }.flatMap { pass(of: $0, folder, report) }
+          passes[file.path] = report.files.first { $0.path == file.path }.flatMap { pass(of: $0, folder, report) }
         }
       }
     }
     guard problems.isEmpty else { return .failure(PolicyLoadFailure(problems)) }
-    return .success(tested.reduce(0) { $0 + (passes[$1.policy]?.testCount ?? 0) })
+    return .success(tested.reduce(0) { $0 + (passes[$1.path]?.testCount ?? 0) })
   }
 
   /// What is remembered of a file's tests; nil unless all of them ran and passed.

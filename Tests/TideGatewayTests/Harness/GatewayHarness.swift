@@ -66,7 +66,10 @@ final class GatewayHarness: @unchecked Sendable {
       resolver: Resolver(), metrics: WorkerMetrics(), log: log)
     // A machine that stands still for a second must fail no test.
     worker.shedLagMs = .max
-    worker.listen(name: "test", socket: socket, tls: nil, settings: HTTPServerSettings())
+    // A thousand tests share the machine: a client may not get to its first byte for as long as others must not take for it.
+    var settings = HTTPServerSettings()
+    settings.openingDeadlineMs = 600_000
+    worker.listen(name: "test", socket: socket, tls: nil, settings: settings)
     io.start()
   }
 

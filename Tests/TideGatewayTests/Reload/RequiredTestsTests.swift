@@ -114,6 +114,16 @@ import Testing
     #expect(try project.problems().count == 1)
   }
 
+  @Test func twoTestFilesOfOnePolicyAreRememberedEachByItself() throws {
+    let project = Project(["p.lua": Self.policy, "p_test.lua": Self.test("HI")])
+    #expect(mkdir(project.files.path + "/p", 0o700) == 0)
+    project.files.write("p/policy_test.lua", Self.test("HI"))
+    #expect(try project.pass() == 2)
+    let begun = project.begun
+    #expect(try project.pass() == 2)
+    #expect(project.begun == begun)
+  }
+
   /// A policy's tests may bind others: they are what is tested, too.
   @Test func onlyWhatATestBindsIsTestedAgain() throws {
     let whisper = "return { on_token = function(s, text) return text:lower() end }"
@@ -183,6 +193,9 @@ import Testing
     "local r = t.gateway { { use = 'p' } }:chat {} while true do t.invariant(r) end",
     "while true do t.raises(function() t.advance('1ms') error('x') end) end",
     "t.concurrent(2, function() while true do t.advance('1ms') end end)",
+    // The end of the time is no error that a test may wait for.
+    "t.raises(function() while true do end end)",
+    "pcall(t.raises, function() while true do t.advance('1ms') end end)",
   ])
   func aTestWithoutEndIsStopped(_ body: String) throws {
     let test = "tide.test('it ends', function(t)\n  \(body)\nend)\n"
