@@ -9,6 +9,8 @@
 public struct ByteQueue: ~Copyable {
   /// Storage up to this size survives running empty, so that a token stream does not allocate for every token.
   public static let keptCapacity = 1024
+  /// From `keptCapacity` to here storage grows by four.
+  private static let steepCapacity = 16 * 1024
 
   private var base: UnsafeMutableRawPointer?
   private var capacity = 0
@@ -123,7 +125,7 @@ public struct ByteQueue: ~Copyable {
     } else {
       var grown = max(capacity, 256)
       // What is past the kept size is given back soon: fewer steps on the way, each of which copies all there is.
-      while grown &- used < count { grown &*= grown < Self.keptCapacity ? 2 : 4 }
+      while grown &- used < count { grown &*= grown >= Self.keptCapacity && grown < Self.steepCapacity ? 4 : 2 }
       let fresh = malloc(grown)!
       if used > 0 { memcpy(fresh, base! + head, used) }
       free(base)
