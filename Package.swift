@@ -80,7 +80,7 @@ let package = Package(
 
     .testTarget(name: "TideCoreTests", dependencies: ["TideCore"], swiftSettings: swift),
     .testTarget(name: "TideIOTests", dependencies: ["TideIO", "TideCore", "CLinux", "COpenSSL"], swiftSettings: swift),
-    .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1"], swiftSettings: swift),
+    .testTarget(name: "TideHTTP1Tests", dependencies: ["TideHTTP1", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideHTTP2Tests", dependencies: ["TideHTTP2"], swiftSettings: swift),
     .testTarget(
       name: "TideEngineTests",
@@ -91,11 +91,13 @@ let package = Package(
     .target(
       name: "CodingFixtures", dependencies: ["TideCoding", "CZlib", "CZstd", "CBrotliEncoder"],
       path: "Tests/CodingFixtures", swiftSettings: swift),
-    .testTarget(name: "TideCodingTests", dependencies: ["TideCoding", "CodingFixtures"], swiftSettings: swift),
-    .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects"], swiftSettings: swift),
-    .testTarget(name: "TideRegexTests", dependencies: ["TideRegex"], swiftSettings: swift),
+    .testTarget(
+      name: "TideCodingTests", dependencies: ["TideCoding", "TideCore", "CodingFixtures"], swiftSettings: swift),
+    .testTarget(name: "TideDialectsTests", dependencies: ["TideDialects", "TideCore"], swiftSettings: swift),
+    .testTarget(name: "TideRegexTests", dependencies: ["TideRegex", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideLuaTests", dependencies: ["TideLua", "CLuaShim"], swiftSettings: swift),
-    .testTarget(name: "TidePolicyTests", dependencies: ["TidePolicy", "TideIO"], swiftSettings: swift),
+    .testTarget(
+      name: "TidePolicyTests", dependencies: ["TidePolicy", "TideIO", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideStoreTests", dependencies: ["TideStore", "TideCore"], swiftSettings: swift),
     .testTarget(name: "TideConfigTests", dependencies: ["TideConfig"], swiftSettings: swift),
     .testTarget(name: "TideTelemetryTests", dependencies: ["TideTelemetry"], swiftSettings: swift),

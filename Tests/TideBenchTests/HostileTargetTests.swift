@@ -173,7 +173,7 @@ private final class RawTarget: Sendable {
   }
 
   @Test func randomFramesNeverTrap() {
-    var generator = SeededRandom(7541)
+    var generator = SeededNumbers(seed: 7541)
     for _ in 0..<40 {
       var bytes = Self.settings
       for _ in 0..<Int.random(in: 1...20, using: &generator) {

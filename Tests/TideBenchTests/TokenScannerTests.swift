@@ -1,4 +1,5 @@
 import Testing
+import TideCore
 
 @testable import TideBench
 
@@ -65,7 +66,7 @@ import Testing
       (#"data: {"choices":[{"delta":{"content":"a"}}],"due":17}"# + "\n\n"
         + #"data: {"type":"content_block_delta","delta":{"text":"b"},"due":99999999999999999999999}"# + "\r\n\n"
         + #"data: {"error":{}}"# + "\n\ndata: [DONE]\n\n").utf8)
-    var generator = SeededRandom(3)
+    var generator = SeededNumbers(seed: 3)
     for _ in 0..<2000 {
       var bytes = valid
       for _ in 0...Int.random(in: 0...4, using: &generator) {
@@ -86,7 +87,7 @@ import Testing
   }
 
   @Test func whatIsNoEventIsNoToken() {
-    var generator = SeededRandom(12)
+    var generator = SeededNumbers(seed: 12)
     for _ in 0..<500 {
       let noise = (0..<Int.random(in: 0...300, using: &generator)).map { _ in
         // Line ends and quotes are common enough here to reach the inner branches.

@@ -1,4 +1,5 @@
 import Testing
+import TideCore
 
 @testable import TideCoding
 
@@ -60,26 +61,16 @@ struct Decoding: Equatable {
   }
 }
 
-/// xorshift64*: the same bytes for the same seed, everywhere.
-struct SeededRandom {
-  var state: UInt64
-
-  mutating func next(_ bound: Int) -> Int {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return Int((state &* 2_685_821_657_736_338_717) >> 33) % max(1, bound)
-  }
-
+extension SeededNumbers {
   /// Bytes between noise and one letter.
   mutating func bytes(_ count: Int) -> [UInt8] {
-    let kind = next(4)
+    let kind = below(4)
     var last: UInt8 = 0
     return (0..<count).map { _ in
       switch kind {
-      case 0: last = UInt8(next(256))
-      case 1: last = UInt8(97 + next(3))
-      case 2: if next(40) == 0 { last = UInt8(next(256)) }
+      case 0: last = UInt8(below(256))
+      case 1: last = UInt8(97 + below(3))
+      case 2: if below(40) == 0 { last = UInt8(below(256)) }
       default: last = 120
       }
       return last

@@ -1,5 +1,6 @@
 import CodingFixtures
 import Testing
+import TideCore
 
 @testable import TideCoding
 
@@ -45,10 +46,10 @@ import Testing
 
   /// An honest stream that repeats itself at its end, as streams of the Responses dialect do, passes: the ratio is that of the whole.
   @Test(arguments: Encoded.allCases) func aLongStreamMayRepeatItself(_ form: Encoded) {
-    var random = SeededRandom(state: 7)
+    var random = SeededNumbers(seed: 7)
     let events = (0..<3_000).map { number in
       Array(
-        "data: {\"n\":\(number),\"delta\":\"\((0..<60).map { _ in String(random.next(36), radix: 36) }.joined())\"}\n\n"
+        "data: {\"n\":\(number),\"delta\":\"\((0..<60).map { _ in String(random.below(36), radix: 36) }.joined())\"}\n\n"
           .utf8)
     }
     let coded = form.encode(events + (0..<4).map { _ in Array(events.joined()) })
@@ -167,7 +168,7 @@ import Testing
 
   /// Seeded: nothing traps, nothing hangs, no limit is passed, and the verdict does not depend on where the bytes were cut.
   @Test func mutatedBodies() {
-    var random = SeededRandom(state: 0x6d75_7461)
+    var random = SeededNumbers(seed: 0x6d75_7461)
     let bodies = [
       Self.text, Array(repeatElement(Self.text, count: 50).joined()), random.bytes(2_000),
       [UInt8](repeating: 0, count: 70_000),
@@ -179,22 +180,22 @@ import Testing
     for round in 0..<2_400 {
       let (form, seed) = seeds[round % seeds.count]
       var bytes = seed
-      for _ in 0...random.next(3) {
-        let place = random.next(bytes.count + 1)
-        switch random.next(5) {
-        case 0: if place < bytes.count { bytes[place] = UInt8(random.next(256)) }
-        case 1: bytes.insert(contentsOf: random.bytes(random.next(9)), at: place)
-        case 2: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(9)))
+      for _ in 0...random.below(3) {
+        let place = random.below(bytes.count + 1)
+        switch random.below(5) {
+        case 0: if place < bytes.count { bytes[place] = UInt8(random.below(256)) }
+        case 1: bytes.insert(contentsOf: random.bytes(random.below(9)), at: place)
+        case 2: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.below(9)))
         case 3: bytes.append(contentsOf: bytes[place...].prefix(40))
-        default: bytes.append(contentsOf: seeds[random.next(seeds.count)].1.prefix(60))
+        default: bytes.append(contentsOf: seeds[random.below(seeds.count)].1.prefix(60))
         }
       }
       // Sometimes under another name.
-      let coding = random.next(8) == 0 ? ContentCoding.allCases[random.next(4)] : form.coding
+      let coding = random.below(8) == 0 ? ContentCoding.allCases[random.below(4)] : form.coding
       let whole = Decoding.of(bytes, coding, byteCount: limit)
-      let cut = random.next(bytes.count + 1)
+      let cut = random.below(bytes.count + 1)
       let halves = Decoding.of(
-        [bytes[..<cut], bytes[cut...]], coding, byteCount: limit, block: 1 + random.next(20_000))
+        [bytes[..<cut], bytes[cut...]], coding, byteCount: limit, block: 1 + random.below(20_000))
       if whole.body.count > limit || halves.body.count > limit { Issue.record("round \(round) passed the limit") }
       if !whole.agrees(with: halves) {
         Issue.record("round \(round), \(coding), cut at \(cut): \(whole.failure as Any) <> \(halves.failure as Any)")

@@ -1,5 +1,6 @@
 import CodingFixtures
 import Testing
+import TideCore
 
 @testable import TideCoding
 
@@ -61,19 +62,19 @@ import Testing
   }
 
   @Test func seededBodiesComeBack() {
-    var random = SeededRandom(state: 0x636f_6469)
+    var random = SeededNumbers(seed: 0x636f_6469)
     for round in 0..<96 {
       let form = Encoded.allCases[round % Encoded.allCases.count]
-      let parts = (0..<(1 + random.next(4))).map { _ in random.bytes(random.next(round < 72 ? 3_000 : 80_000)) }
+      let parts = (0..<(1 + random.below(4))).map { _ in random.bytes(random.below(round < 72 ? 3_000 : 80_000)) }
       let coded = Array(form.encode(parts).joined())
       var pieces: [ArraySlice<UInt8>] = []
       var start = 0
       while start < coded.count {
-        let end = min(coded.count, start + 1 + random.next(5_000))
+        let end = min(coded.count, start + 1 + random.below(5_000))
         pieces.append(coded[start..<end])
         start = end
       }
-      let decoded = Decoding.of(pieces, form.coding, block: 1 + random.next(20_000))
+      let decoded = Decoding.of(pieces, form.coding, block: 1 + random.below(20_000))
       if decoded != Decoding(body: Array(parts.joined())) {
         Issue.record("round \(round): \(form), \(decoded.failure as Any)")
       }

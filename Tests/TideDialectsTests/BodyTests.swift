@@ -155,7 +155,7 @@ import Testing
   }
 
   @Test func mutatedBodiesNeverTrap() {
-    var random = SplitMix(state: 3)
+    var random = SeededNumbers(seed: 3)
     let bodies: [(Dialect, String)] = [
       (.anthropic, Self.message([Self.signed, Self.said, Self.tool].joined(separator: ", "))),
       (

@@ -123,7 +123,7 @@ import Testing
   func survivesChanges(_ index: Int) {
     let (head, tail) = Self.frames[index]
     let shape = learned(head + "first" + tail)
-    var random = SeededRandom(7)
+    var random = SeededNumbers(seed: 7)
     let whole = bytes(head + "text" + tail)
     for offset in whole.indices {
       var event = whole

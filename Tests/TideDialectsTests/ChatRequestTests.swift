@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func mutatedRequestsNeverTrap() {
-    var random = SplitMix(state: 7)
+    var random = SeededNumbers(seed: 7)
     for _ in 0..<3000 {
       var input = bytes(Self.body)
       for _ in 0..<Int(random.next() % 4 + 1) {

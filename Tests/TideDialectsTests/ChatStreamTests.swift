@@ -193,7 +193,7 @@ import Testing
   }
 
   @Test func mutatedTranscriptsNeverTrap() {
-    var random = SplitMix(state: 20_26)
+    var random = SeededNumbers(seed: 20_26)
     for round in 0..<1500 {
       var input = bytes(Transcripts.all[round % Transcripts.all.count])
       for _ in 0..<Int(random.next() % 6 + 1) {
@@ -211,17 +211,6 @@ import Testing
       _ = output
       _ = run(input, ChatStreamOptions())
     }
-  }
-}
-
-struct SplitMix {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
 

@@ -153,7 +153,7 @@ import Testing
   }
 
   @Test func mutatedRequestsNeverTrap() {
-    var random = SplitMix(state: 13)
+    var random = SeededNumbers(seed: 13)
     for round in 0..<3000 {
       let dialect: Dialect = round % 2 == 0 ? .anthropic : .responses
       let input = mutated(dialect == .anthropic ? Self.messages : Self.responses, &random)

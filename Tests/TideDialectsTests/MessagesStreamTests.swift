@@ -269,7 +269,7 @@ private typealias T = MessagesTranscripts
   }
 
   @Test func mutatedTranscriptsNeverTrapAndStayGrammatical() {
-    var random = SplitMix(state: 5)
+    var random = SeededNumbers(seed: 5)
     for round in 0..<1500 {
       let input = mutated(T.all[round % T.all.count], &random)
       let processor = Self.processors()[round % 7]

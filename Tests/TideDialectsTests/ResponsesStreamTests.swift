@@ -296,7 +296,7 @@ private typealias T = ResponsesTranscripts
   }
 
   @Test func mutatedTranscriptsNeverTrap() {
-    var random = SplitMix(state: 11)
+    var random = SeededNumbers(seed: 11)
     for round in 0..<1500 {
       let input = mutated(T.all[round % T.all.count], &random)
       let processor = Self.processors()[round % 7]

@@ -141,7 +141,7 @@ func bytes(_ text: String, ending: String) -> [UInt8] {
 }
 
 /// Bytes with a few random changes, some of them made of what matters to a parser.
-func mutated(_ transcript: String, _ random: inout SplitMix) -> [UInt8] {
+func mutated(_ transcript: String, _ random: inout SeededNumbers) -> [UInt8] {
   var input = bytes(transcript)
   for _ in 0..<Int(random.next() % 6 + 1) {
     let place = Int(random.next() % UInt64(input.count))

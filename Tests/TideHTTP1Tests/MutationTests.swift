@@ -1,20 +1,10 @@
 import Testing
+import TideCore
 
 @testable import TideHTTP1
 
 /// Seeded mutations of valid messages: nothing traps, and the verdict never depends on where the bytes were cut.
 @Suite struct MutationTests {
-  /// xorshift64*: the same bytes for the same seed, everywhere.
-  struct Random {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-      state ^= state >> 12
-      state ^= state << 25
-      state ^= state >> 27
-      return Int((state &* 2_685_821_657_736_338_717) >> 33) % max(1, bound)
-    }
-  }
-
   private static let dictionary = [
     "\r\n", "\n", "\r", "\0", " ", "\t", ":", ";", ",", "0", "5", "ffffffffffffffff", "chunked",
     "Content-Length: 3\r\n",
@@ -22,14 +12,14 @@ import Testing
     "_", "\u{ff}",
   ].map(latin1)
 
-  private func mutate(_ seed: [UInt8], _ random: inout Random) -> [UInt8] {
+  private func mutate(_ seed: [UInt8], _ random: inout SeededNumbers) -> [UInt8] {
     var bytes = seed
-    for _ in 0...random.next(3) {
-      let place = random.next(bytes.count + 1)
-      switch random.next(4) {
-      case 0: if place < bytes.count { bytes[place] = UInt8(random.next(256)) }
-      case 1: bytes.insert(contentsOf: Self.dictionary[random.next(Self.dictionary.count)], at: place)
-      case 2: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(4)))
+    for _ in 0...random.below(3) {
+      let place = random.below(bytes.count + 1)
+      switch random.below(4) {
+      case 0: if place < bytes.count { bytes[place] = UInt8(random.below(256)) }
+      case 1: bytes.insert(contentsOf: Self.dictionary[random.below(Self.dictionary.count)], at: place)
+      case 2: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.below(4)))
       default: bytes.append(contentsOf: bytes[place...].prefix(20))
       }
     }
@@ -43,11 +33,11 @@ import Testing
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\nhello\r\n0\r\nT: v\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
       "GET http://a/x HTTP/1.1\r\nHost: a\r\nConnection: close, x\r\nExpect: 100-continue\r\n\r\n",
     ].map(latin1)
-    var random = Random(state: 0x7164_6174)
+    var random = SeededNumbers(seed: 0x7164_6174)
     for round in 0..<4000 {
       let bytes = mutate(seeds[round % seeds.count], &random)
       let whole = ServerHarness.run([bytes[...]]).transcript
-      let cut = random.next(bytes.count + 1)
+      let cut = random.below(bytes.count + 1)
       let halves = ServerHarness.run([bytes[..<cut], bytes[cut...]]).transcript
       if whole != halves { Issue.record("cut at \(cut) of \(bytes): \(whole) <> \(halves)") }
       if round % 4 == 0 {
@@ -71,11 +61,11 @@ import Testing
       harness.end()
       return "\(harness.consumer.heads) \(harness.consumer.body) \(harness.consumer.events)"
     }
-    var random = Random(state: 0x6e61_6d65)
+    var random = SeededNumbers(seed: 0x6e61_6d65)
     for round in 0..<4000 {
       let bytes = mutate(seeds[round % seeds.count], &random)
       let whole = run([bytes[...]])
-      let cut = random.next(bytes.count + 1)
+      let cut = random.below(bytes.count + 1)
       let halves = run([bytes[..<cut], bytes[cut...]])
       if whole != halves { Issue.record("cut at \(cut) of \(bytes): \(whole) <> \(halves)") }
     }

@@ -20,7 +20,7 @@ struct TokenBudgetTests {
   @Test func noRollingPeriodHoldsMoreThanTheBudget() throws {
     let store = SharedStore()
     let budget = try #require(TokenBudget(tokens: 100, period: .rolling(milliseconds: 3_200)))
-    var random = SplitMix(seed: 7)
+    var random = SeededNumbers(seed: 7)
     var spent: [(ms: Int, tokens: Int)] = []
     var ms = 0
     for _ in 0..<4_000 {
@@ -211,19 +211,5 @@ struct TokenBudgetTests {
       )
     ])
     #expect(fixture.run().runRequest() == .deny(Denial(status: 400, message: "400 400 400 400")))
-  }
-}
-
-/// A generator that starts where it is told.
-private struct SplitMix {
-  var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

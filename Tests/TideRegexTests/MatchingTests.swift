@@ -1,11 +1,12 @@
 import Testing
+import TideCore
 
 @testable import TideRegex
 
 @Suite struct MatchingTests {
   /// Every engine against one that tries everything, over small random patterns and texts.
   @Test func allEnginesAgree() throws {
-    var random = SplitMix(state: 7)
+    var random = SeededNumbers(seed: 7)
     var compared = 0
     for _ in 0..<6_000 {
       let pattern = Self.pattern(&random, depth: 3)
@@ -36,7 +37,7 @@ import Testing
 
   private static let letters = ["a", "b", "ä", "\n", " "]
 
-  private static func pattern(_ random: inout SplitMix, depth: Int) -> String {
+  private static func pattern(_ random: inout SeededNumbers, depth: Int) -> String {
     switch Int.random(in: 0..<(depth == 0 ? 7 : 13), using: &random) {
     case 0, 1: return "a"
     case 2: return "b"
@@ -52,17 +53,6 @@ import Testing
       let inner = ["a", "b", "[^b]", "(?:ab|a)", "(a|ä)", "(?:a|b)"].randomElement(using: &random)!
       let times = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,2}?", "{2,}"].randomElement(using: &random)!
       return inner + times
-    }
-  }
-
-  struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      return z ^ (z >> 31)
     }
   }
 
@@ -144,7 +134,7 @@ import Testing
   /// (a|b)*a(a|b){n} has 2^n states: memory stays bounded, the answer right.
   @Test func statesAreBounded() throws {
     let matcher = try matcher("[ab]*a[ab]{14}c")
-    var random = SplitMix(state: 3)
+    var random = SeededNumbers(seed: 3)
     let noise = (0..<200_000).map { _ in Bool.random(using: &random) ? UInt8(ascii: "a") : UInt8(ascii: "b") }
     let text = noise + Array("#".utf8) + Array(repeating: UInt8(ascii: "a"), count: 15) + Array("c".utf8)
     #expect(matcher.place(text) == 200_001..<200_017)

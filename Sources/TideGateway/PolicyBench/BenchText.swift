@@ -1,3 +1,5 @@
+import TideCore
+
 /// An answer that looks like prose to policies: words of all lengths, sentences, nothing that repeats.
 enum BenchText {
   private static let syllables = [

@@ -1,3 +1,4 @@
+import TideCore
 import TideDialects
 
 /// How one answer travels: everything that must make no difference to what a policy says about it.
@@ -62,21 +63,6 @@ extension Delivery: CustomStringConvertible {
     if let breaksAfter { parts.append("upstream breaks after event \(breaksAfter)") }
     if let leavesAfter { parts.append("client leaves after event \(leavesAfter)") }
     return parts.joined(separator: ", ")
-  }
-}
-
-/// Numbers that look random and are the same in every run (SplitMix64).
-struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }
 

@@ -1,4 +1,5 @@
 import Synchronization
+import TideCore
 import TideLua
 import TidePolicy
 

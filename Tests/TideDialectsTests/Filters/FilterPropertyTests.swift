@@ -1,4 +1,5 @@
 import Testing
+import TideCore
 
 @testable import TideDialects
 
@@ -7,12 +8,12 @@ import Testing
   /// Small, so that words and patterns meet all the time.
   static let letters = ["a", "b", "c", "A", "B", " ", "é", "É", "s", "ſ", "ß", "_", "日", "k", "\u{212A}", "\u{301}"]
 
-  static func word(_ random: inout SeededRandom) -> String {
+  static func word(_ random: inout SeededNumbers) -> String {
     (0..<1 + random.below(4)).map { _ in random.pick(letters) }.joined()
   }
 
-  static func pattern(_ random: inout SeededRandom, depth: Int = 2) -> String {
-    func atom(_ random: inout SeededRandom) -> String {
+  static func pattern(_ random: inout SeededNumbers, depth: Int = 2) -> String {
+    func atom(_ random: inout SeededNumbers) -> String {
       switch random.below(depth > 0 ? 9 : 7) {
       case 0: return "[ab]"
       case 1: return "[^a]"
@@ -31,7 +32,7 @@ import Testing
     return result
   }
 
-  static func filters(_ random: inout SeededRandom) -> [FilterDeclaration] {
+  static func filters(_ random: inout SeededNumbers) -> [FilterDeclaration] {
     (0..<1 + random.below(3)).map { _ in
       if random.chance(55) {
         let ignoresCase = random.chance(50)
@@ -53,7 +54,7 @@ import Testing
     }
   }
 
-  static func text(_ random: inout SeededRandom) -> [UInt8] {
+  static func text(_ random: inout SeededNumbers) -> [UInt8] {
     bytes((0..<random.below(40)).map { _ in random.pick(letters + ["a", "a", "b", " "]) }.joined())
   }
 
@@ -68,7 +69,7 @@ import Testing
   }
 
   @Test(arguments: 0..<4) func allCutsGiveWhatThePlainReadingGives(_ seed: Int) throws {
-    var random = SeededRandom(UInt64(seed) &* 7919 &+ 1)
+    var random = SeededNumbers(seed: UInt64(seed) &* 7919 &+ 1)
     for _ in 0..<12 {
       let declarations = Self.filters(&random)
       let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256, isStrict: random.chance(30))
@@ -97,7 +98,7 @@ import Testing
   }
 
   @Test(arguments: 0..<4) func whatIsHeldIsExact(_ seed: Int) throws {
-    var random = SeededRandom(UInt64(seed) &* 104_729 &+ 5)
+    var random = SeededNumbers(seed: UInt64(seed) &* 104_729 &+ 5)
     for _ in 0..<12 {
       let declarations = Self.filters(&random)
       let hold = FilterHold(byteCount: random.chance(30) ? 16 : 256, isStrict: random.chance(30))

@@ -42,7 +42,7 @@ import Testing
       "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.dBjf ", "AKIAIOSFODNN7EXAMPLE",
       "ghp_" + String(repeating: "x1", count: 18) + "yz", ".",
     ]
-    var random = SeededRandom(11)
+    var random = SeededNumbers(seed: 11)
     for kinds: [EntityKind] in [EntityKind.allCases, [.card, .phone], [.ip, .email, .phone], [.key]] {
       let filters = try FilterSet([FilterDeclaration(.mask(kinds: kinds, with: "[{kind}]"))])
       for _ in 0..<40 {
