@@ -72,6 +72,11 @@ def ramp_ms(connections: int) -> int:
     return max(1000, connections // 2)
 
 
+def warm_up_ms(connections: int, bed: Bed) -> int:
+    """From when all streams are open: what tens of thousands of handshakes have held up is over when the measurement begins."""
+    return max(bed.warm_up_ms, connections // 3)
+
+
 def measure(case: Case, bed: Bed) -> dict:
     """The measurement as a JSON object. What went wrong is in its member `error`; nothing is left running."""
     result = {
@@ -117,7 +122,7 @@ def _measure(case: Case, bed: Bed, folder: pathlib.Path, stack: contextlib.ExitS
     ours = lambda: sum(process.cpu_seconds() for process in (engine, subject) if process)
     before = (time.monotonic(), machine.busy_seconds() - ours(), _children_seconds())
     with Process(client, folder / "client.json", list(load) if load else None) as bench:
-        limit = (ramp_ms(case.connections) + bed.warm_up_ms) / 1000 + bed.seconds + _CLIENT_LIMIT_S
+        limit = (ramp_ms(case.connections) + warm_up_ms(case.connections, bed)) / 1000 + bed.seconds + _CLIENT_LIMIT_S
         try:
             code = bench.child.wait(limit)
         except subprocess.TimeoutExpired:
@@ -164,7 +169,7 @@ def _client(case: Case, bed: Bed, port: int, is_tls: bool, subject: Process | No
     command = [
         bed.tidegate, "bench", "--url", f"{'https' if is_tls else 'http'}://127.0.0.1:{port}{path}",
         "--kind", case.kind, "--version", version, "--connections", case.connections, "--model", case.model,
-        "--ramp", ramp_ms(case.connections), "--warm-up", bed.warm_up_ms, "--seconds", bed.seconds,
+        "--ramp", ramp_ms(case.connections), "--warm-up", warm_up_ms(case.connections, bed), "--seconds", bed.seconds,
         "--workers", bed.client_workers, "--quiet", "--json",
     ]
     for pid in (subject.tree() if subject else []) + ([engine.child.pid] if engine else []):
