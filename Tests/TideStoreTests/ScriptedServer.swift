@@ -39,9 +39,9 @@ final class ScriptedServer: @unchecked Sendable {
 
   /// Ends every connection and takes no more.
   func stop() {
+    // Whoever uses a descriptor closes it: its number is another's right afterwards, of a test that runs beside this one.
     shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-    for client in clients.withLock({ $0 }) { shutdown(client, Int32(SHUT_RDWR)) }
+    clients.withLock { for client in $0 { shutdown(client, Int32(SHUT_RDWR)) } }
   }
 
   /// The first command that `isWanted`, now or once it has come.
@@ -55,6 +55,7 @@ final class ScriptedServer: @unchecked Sendable {
   var received: [[String]] { commands.withLock { $0 } }
 
   private func accept() {
+    defer { close(listener) }
     var number = 0
     while true {
       let client = Glibc.accept(listener, nil, nil)
@@ -66,7 +67,12 @@ final class ScriptedServer: @unchecked Sendable {
   }
 
   private func serve(_ client: Int32, _ number: Int) {
-    defer { close(client) }
+    defer {
+      clients.withLock { open in
+        open.removeAll { $0 == client }
+        close(client)
+      }
+    }
     var held: [UInt8] = []
     while let words = next(client, &held) {
       if words.first == "SCRIPT" {
