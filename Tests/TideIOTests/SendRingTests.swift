@@ -51,32 +51,6 @@ enum SendWay: CaseIterable {
   .enabled(if: SystemCallRefusal.onThread { SendRing() != nil }, "the kernel has no io_uring for this process")
 )
 struct SendRingTests {
-  /// Connections of one worker, written to in one turn.
-  private final class Crowd: @unchecked Sendable {
-    var probes: [Probe] = []
-    let recorder: Recorder
-    let peers: [RawPeer]
-
-    init(_ harness: Harness, count: Int, receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil) {
-      nonisolated(unsafe) var opened: [Probe] = []
-      let (address, recorder) = harness.listen(Behaviour(opened: { opened.append($0) }, ended: { $0.close() }))
-      self.recorder = recorder
-      peers = (0..<count).map { number in
-        let peer = RawPeer(to: address, receiveBuffer: receiveBuffer)
-        // In order, so that a peer and its connection have the same number.
-        precondition(recorder.wait { $0.opened == number + 1 })
-        return peer
-      }
-      probes =
-        harness.run { _ in
-          if let sendBuffer {
-            for probe in opened { _ = clinux_set_option(probe.descriptor, SOL_SOCKET, SO_SNDBUF, sendBuffer) }
-          }
-          return OnWorker(value: opened)
-        }.value
-    }
-  }
-
   /// A connection whose turn to produce does something else.
   private final class Meddler: SocketConnection {
     var meddle: () -> Void = {}
@@ -90,15 +64,7 @@ struct SendRingTests {
   @Test(arguments: SendWay.allCases) func aTurnOfManyConnectionsArrives(way: SendWay) {
     let harness = way.harness
     let crowd = Crowd(harness, count: 200)
-    for round in 0..<3 {
-      harness.run { _ in
-        for (number, probe) in crowd.probes.enumerated() { probe.write(Array("token \(round) of \(number)".utf8)) }
-      }
-      for (number, peer) in crowd.peers.enumerated() {
-        let text = Array("token \(round) of \(number)".utf8)
-        #expect(peer.read(text.count) == text)
-      }
-    }
+    crowd.exchangeTokens(rounds: 3)
     let counters = harness.run { $0.counters }
     #expect(counters.writes == 600)
     #expect(counters.bytesWritten == UInt64((0..<200).reduce(0) { $0 + "token 0 of \($1)".utf8.count } * 3))
@@ -108,19 +74,7 @@ struct SendRingTests {
   @Test(arguments: SendWay.allCases) func whatASocketDoesNotTakeFollows(way: SendWay) {
     let harness = way.harness
     let crowd = Crowd(harness, count: 8, receiveBuffer: 4 << 10, sendBuffer: 8 << 10)
-    // Four of these make a batch.
-    let portion = SendRing.byteLimit / 4
-    let rounds = 60
-    let text = pattern(portion)
-    for _ in 0..<rounds {
-      harness.run { _ in
-        for probe in crowd.probes { probe.write(text) }
-      }
-    }
-    #expect(harness.run { $0.counters.shortWrites } >= 8)
-    for peer in crowd.peers {
-      for _ in 0..<rounds where peer.read(portion) != text { Issue.record("bytes are lost or swapped") }
-    }
+    crowd.overfillSockets(rounds: 60)
     if way.batches { #expect(harness.run { $0.counters.batches } > 0) }
   }
 
@@ -193,12 +147,12 @@ struct SendRingTests {
 
   private struct Meddled {
     let harness: Harness
-    let crowd: Crowd
-    func check(_ body: (Crowd) -> Void) { body(crowd) }
+    let crowd: Crowd<RawPeer>
+    func check(_ body: (Crowd<RawPeer>) -> Void) { body(crowd) }
   }
 
   /// Eight connections have [4, 5, 6] gathered when another one, later in the same flush, does `body`.
-  private func meddle(_ way: SendWay, _ body: @escaping @Sendable (Crowd) -> Void) -> Meddled {
+  private func meddle(_ way: SendWay, _ body: @escaping @Sendable (Crowd<RawPeer>) -> Void) -> Meddled {
     let harness = way.harness
     let crowd = Crowd(harness, count: 8)
     nonisolated(unsafe) var meddler: Meddler?

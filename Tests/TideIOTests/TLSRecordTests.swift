@@ -39,6 +39,34 @@ import Testing
     }
   }
 
+  /// A client of a server whose session ticket has come by half.
+  private final class HalfTicket: @unchecked Sendable {
+    let harness = Harness()
+    let peer: TLSPeer
+    let client: Recorder
+    var connection: Probe?
+    /// The other half.
+    let rest: [UInt8]
+
+    init() throws {
+      let listening = RawListener()
+      nonisolated(unsafe) var opened: Probe?
+      let client = harness.connect(
+        to: listening.address, tls: try TLSTests.client(protocols: []), serverName: "a.test",
+        Behaviour(opened: { opened = $0 }))
+      let peer = TLSPeer(serving: listening.accept(), TestCertificates.plain)
+      #expect(peer.shakeHands() && client.wait { $0.opened == 1 })
+      let ticket = peer.ticket()
+      let firstRecord = 5 + Int(ticket[3]) << 8 + Int(ticket[4])
+      #expect(firstRecord < ticket.count)
+      rest = Array(ticket[firstRecord...])
+      (self.client, self.peer) = (client, peer)
+      peer.raw.send(Array(ticket[..<firstRecord]))
+      // Sockets are read before messages.
+      connection = harness.run { _ in OnWorker(value: opened) }.value
+    }
+  }
+
   private static let versions = [TLS1_2_VERSION, TLS1_3_VERSION]
 
   // MARK: Coming
@@ -276,60 +304,37 @@ import Testing
 
   /// The other half of a ticket lies in the socket when the connection is closed, and nobody else reads then.
   @Test func halfATicketDoesNotKeepACloseFromSending() throws {
-    let harness = Harness()
-    let listening = RawListener()
-    nonisolated(unsafe) var connection: Probe?
-    let client = harness.connect(
-      to: listening.address, tls: try TLSTests.client(protocols: []), serverName: "a.test",
-      Behaviour(opened: { connection = $0 }))
-    nonisolated(unsafe) let peer = TLSPeer(serving: listening.accept(), TestCertificates.plain)
-    #expect(peer.shakeHands() && client.wait { $0.opened == 1 })
-    let ticket = peer.ticket()
-    let firstRecord = 5 + Int(ticket[3]) << 8 + Int(ticket[4])
-    peer.raw.send(Array(ticket[..<firstRecord]))
-    harness.run { _ in }
+    let half = try HalfTicket()
     let text = pattern(50_000)
-    harness.run { _ in
-      peer.raw.send(Array(ticket[firstRecord...]))
-      connection?.write(text)
-      connection?.close()
-      connection = nil
+    half.harness.run { _ in
+      half.peer.raw.send(half.rest)
+      half.connection?.write(text)
+      half.connection?.close()
+      half.connection = nil
     }
-    let heard = peer.read()
-    #expect(heard == text && peer.hasCleanEnd)
-    peer.raw.end()
-    #expect(client.wait { $0.closed == 1 } && client.now.failures.isEmpty)
+    let heard = half.peer.read()
+    #expect(heard == text && half.peer.hasCleanEnd)
+    half.peer.raw.end()
+    #expect(half.client.wait { $0.closed == 1 } && half.client.now.failures.isEmpty)
   }
 
   /// OpenSSL makes no records between two parts of a message of the peer's.
   @Test func halfATicketHoldsOutputBack() throws {
-    let harness = Harness()
-    let listening = RawListener()
-    nonisolated(unsafe) var connection: Probe?
-    let client = harness.connect(
-      to: listening.address, tls: try TLSTests.client(protocols: []), serverName: "a.test",
-      Behaviour(opened: { connection = $0 }))
-    let peer = TLSPeer(serving: listening.accept(), TestCertificates.plain)
-    #expect(peer.shakeHands() && client.wait { $0.opened == 1 })
-    let ticket = peer.ticket()
-    let firstRecord = 5 + Int(ticket[3]) << 8 + Int(ticket[4])
-    #expect(firstRecord < ticket.count)
-    peer.raw.send(Array(ticket[..<firstRecord]))
+    let half = try HalfTicket()
     let text = pattern(100_000)
-    harness.run { _ in }
-    harness.run { _ in connection?.write(text) }
-    let turns = harness.run { $0.counters.turns }
-    for _ in 0..<10 { harness.run { _ in } }
-    let (pending, after) = harness.run { (connection?.pendingByteCount ?? 0, $0.counters.turns) }
+    half.harness.run { _ in half.connection?.write(text) }
+    let turns = half.harness.run { $0.counters.turns }
+    for _ in 0..<10 { half.harness.run { _ in } }
+    let (pending, after) = half.harness.run { (half.connection?.pendingByteCount ?? 0, $0.counters.turns) }
     #expect(pending > 0 && pending < text.count)
     // Those that were asked for, and none that waits in vain.
     #expect(after - turns < 20)
-    peer.raw.send(ticket[firstRecord...] + peer.records(of: [5]))
-    #expect(peer.read(text.count) == text)
-    #expect(client.wait { $0.received == [5] } && client.now.failures.isEmpty)
-    harness.run { _ in
-      connection?.abort()
-      connection = nil
+    half.peer.raw.send(half.rest + half.peer.records(of: [5]))
+    #expect(half.peer.read(text.count) == text)
+    #expect(half.client.wait { $0.received == [5] } && half.client.now.failures.isEmpty)
+    half.harness.run { _ in
+      half.connection?.abort()
+      half.connection = nil
     }
   }
 }

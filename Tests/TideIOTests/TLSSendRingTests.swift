@@ -10,46 +10,21 @@ import Testing
   .enabled(if: SystemCallRefusal.onThread { SendRing() != nil }, "the kernel has no io_uring for this process")
 )
 struct TLSSendRingTests {
-  /// Connections of one worker, each with its peer.
-  private final class Crowd: @unchecked Sendable {
-    let probes: [Probe]
-    let recorder: Recorder
-    let peers: [TLSPeer]
-
-    init(_ harness: Harness, count: Int, receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil) throws {
-      nonisolated(unsafe) var opened: [Probe] = []
-      let (address, recorder) = harness.listen(
-        tls: try TLSTests.server(), Behaviour(opened: { opened.append($0) }, ended: { $0.close() }))
-      self.recorder = recorder
-      peers = (0..<count).map { number in
-        let peer = TLSPeer(to: address, receiveBuffer: receiveBuffer)
-        // In order, so that a peer and its connection have the same number.
-        precondition(peer.shakeHands() && recorder.wait { $0.opened == number + 1 })
-        return peer
-      }
-      probes =
-        harness.run { _ in
-          if let sendBuffer {
-            for probe in opened { _ = clinux_set_option(probe.descriptor, SOL_SOCKET, SO_SNDBUF, sendBuffer) }
-          }
-          return OnWorker(value: opened)
-        }.value
+  private func crowd(
+    _ harness: Harness, count: Int, receiveBuffer: Int32? = nil, sendBuffer: Int32? = nil
+  ) throws -> Crowd<TLSPeer> {
+    Crowd(harness, count: count, tls: try TLSTests.server(), sendBuffer: sendBuffer) { address in
+      let peer = TLSPeer(to: address, receiveBuffer: receiveBuffer)
+      precondition(peer.shakeHands())
+      return peer
     }
   }
 
   @Test(arguments: SendWay.allCases) func aTurnOfManyConnectionsArrives(way: SendWay) throws {
     let harness = way.harness
-    let crowd = try Crowd(harness, count: 200)
+    let crowd = try self.crowd(harness, count: 200)
     let before = harness.run { $0.counters }
-    for round in 0..<3 {
-      harness.run { _ in
-        for (number, probe) in crowd.probes.enumerated() { probe.write(Array("token \(round) of \(number)".utf8)) }
-      }
-      for (number, peer) in crowd.peers.enumerated() {
-        let text = Array("token \(round) of \(number)".utf8)
-        #expect(peer.read(text.count) == text)
-      }
-    }
+    crowd.exchangeTokens(rounds: 3)
     let counters = harness.run { $0.counters }
     #expect(counters.writes - before.writes == 600)
     #expect(counters.batches - before.batches == (way.batches ? 3 * 4 : 0))
@@ -57,25 +32,14 @@ struct TLSSendRingTests {
 
   @Test(arguments: SendWay.allCases) func whatASocketDoesNotTakeFollows(way: SendWay) throws {
     let harness = way.harness
-    let crowd = try Crowd(harness, count: 8, receiveBuffer: 4 << 10, sendBuffer: 8 << 10)
-    let portion = SendRing.byteLimit / 4
-    let rounds = 30
-    let text = pattern(portion)
-    for _ in 0..<rounds {
-      harness.run { _ in
-        for probe in crowd.probes { probe.write(text) }
-      }
-    }
-    #expect(harness.run { $0.counters.shortWrites } >= 8)
-    for peer in crowd.peers {
-      for _ in 0..<rounds where peer.read(portion) != text { Issue.record("bytes are lost or swapped") }
-    }
+    let crowd = try self.crowd(harness, count: 8, receiveBuffer: 4 << 10, sendBuffer: 8 << 10)
+    crowd.overfillSockets(rounds: 30)
     if way.batches { #expect(harness.run { $0.counters.batches } > 0) }
   }
 
   @Test(arguments: SendWay.allCases) func aResetPeerFailsAlone(way: SendWay) throws {
     let harness = way.harness
-    let crowd = try Crowd(harness, count: 8)
+    let crowd = try self.crowd(harness, count: 8)
     // In the message that writes, so that the poller has not told of the reset yet.
     harness.run { _ in
       crowd.peers[3].raw.reset()
@@ -90,7 +54,7 @@ struct TLSSendRingTests {
 
   @Test(arguments: SendWay.allCases) func theLastRecordsLeaveBeforeTheEnd(way: SendWay) throws {
     let harness = way.harness
-    let crowd = try Crowd(harness, count: 8)
+    let crowd = try self.crowd(harness, count: 8)
     harness.run { _ in
       for (number, probe) in crowd.probes.enumerated() {
         probe.write([UInt8(number), 2])
@@ -106,7 +70,7 @@ struct TLSSendRingTests {
   /// A connection that speaks TLS gathers beside those that do not.
   @Test(arguments: SendWay.allCases) func cleartextAndRecordsLeaveTogether(way: SendWay) throws {
     let harness = way.harness
-    let crowd = try Crowd(harness, count: 20)
+    let crowd = try self.crowd(harness, count: 20)
     nonisolated(unsafe) var plain: [Probe] = []
     let (address, recorder) = harness.listen(Behaviour(opened: { plain.append($0) }, ended: { $0.close() }))
     let peers = (0..<20).map { number in
