@@ -47,6 +47,19 @@ static int view_pairs(lua_State *L) {
   return 3;
 }
 
+/// What views and copies have in common, for the metatable at the top: `refuse` raises with `text` at a write.
+static void close_table(lua_State *L, lua_CFunction refuse, const char *text) {
+  lua_pushstring(L, text);
+  lua_pushcclosure(L, refuse, 1);
+  lua_setfield(L, -2, "__newindex");
+  lua_pushcfunction(L, view_length);
+  lua_setfield(L, -2, "__len");
+  lua_pushcfunction(L, view_pairs);
+  lua_setfield(L, -2, "__pairs");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+}
+
 /// [table] -> [view]
 static void push_view(lua_State *L, const char *name) {
   lua_newtable(L);
@@ -55,15 +68,7 @@ static void push_view(lua_State *L, const char *name) {
   lua_setfield(L, -2, "__index");
   lua_pushvalue(L, -3);
   lua_rawsetp(L, -2, &behind_key);
-  lua_pushstring(L, name);
-  lua_pushcclosure(L, refuse_write, 1);
-  lua_setfield(L, -2, "__newindex");
-  lua_pushcfunction(L, view_length);
-  lua_setfield(L, -2, "__len");
-  lua_pushcfunction(L, view_pairs);
-  lua_setfield(L, -2, "__pairs");
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
+  close_table(L, refuse_write, name);
   lua_setmetatable(L, -2);
   lua_remove(L, -2);
 }
@@ -131,15 +136,7 @@ void tide_declare_copy(lua_State *L, int32_t id, const char *refusal) {
   lua_rawsetp(L, -2, &behind_key);
   lua_pushcfunction(L, copy_index);
   lua_setfield(L, -2, "__index");
-  lua_pushstring(L, refusal);
-  lua_pushcclosure(L, refuse_copy, 1);
-  lua_setfield(L, -2, "__newindex");
-  lua_pushcfunction(L, view_length);
-  lua_setfield(L, -2, "__len");
-  lua_pushcfunction(L, view_pairs);
-  lua_setfield(L, -2, "__pairs");
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
+  close_table(L, refuse_copy, refusal);
   lua_rawseti(L, -2, id);
   lua_pop(L, 1);
 }

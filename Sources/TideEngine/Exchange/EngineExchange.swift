@@ -135,15 +135,19 @@ final class EngineExchange: StreamConsumer {
 
   // MARK: What is fetched before the beat
 
+  /// Of an exchange and of its stream, from their beginning, what a beat reads and writes; and what a token takes of a queue.
+  static let beatBytes = 384
+  private static let streamBytes = 192
+  private static let tokenBytes = 256
+
   @inline(__always)
   func fetchStream() {
-    if let stream { clinux_prefetch(Unmanaged.passUnretained(stream).toOpaque(), 192) }
+    if let stream { clinux_prefetch(Unmanaged.passUnretained(stream).toOpaque(), Self.streamBytes) }
   }
 
-  /// A token is some 200 bytes.
   @inline(__always)
   func fetchOutput() {
-    if let end = stream?.output.writingPosition { clinux_prefetch(end, 256) }
+    if let end = stream?.output.writingPosition { clinux_prefetch(end, Self.tokenBytes) }
   }
 
   // MARK: Endings

@@ -120,11 +120,11 @@ final class EngineWorker: HTTPRequestHandler, TimerTarget {
     return !due.isEmpty
   }
 
-  /// Fetches the exchanges that come soon, then their streams, then the ends of these's queues: each names the next.
+  /// Fetches the exchanges that come soon, then their streams, then the ends of their queues: each names the next.
   @inline(__always)
   private func fetchAhead(of position: Int) {
     if position &+ 12 < due.count, let next = members[Int(due[position &+ 12])] {
-      clinux_prefetch(next.toOpaque(), 384)
+      clinux_prefetch(next.toOpaque(), EngineExchange.beatBytes)
     }
     if position &+ 8 < due.count, let next = members[Int(due[position &+ 8])] {
       next._withUnsafeGuaranteedRef { $0.fetchStream() }
