@@ -7,9 +7,10 @@
 /// Owned by one worker. Bytes are appended at the tail and consumed from the head; storage is released as soon as the
 /// queue runs empty and had grown past `keptCapacity`, so that an idle stream costs no buffer.
 public struct ByteQueue: ~Copyable {
-  /// Storage up to this size survives running empty, so that a token stream does not allocate for every token.
-  public static let keptCapacity = 1024
-  /// From `keptCapacity` to here storage grows by four.
+  /// Storage up to this size survives running empty, so that a token stream does not allocate for every token, nor one that gets a dozen at a
+  /// time because the machine is full: storage that comes and goes for thousands of streams costs page faults as well.
+  public static let keptCapacity = 4096
+  /// Up to here storage grows by four, then by two.
   private static let steepCapacity = 16 * 1024
 
   private var base: UnsafeMutableRawPointer?
@@ -124,8 +125,8 @@ public struct ByteQueue: ~Copyable {
       memmove(base!, base! + head, used)
     } else {
       var grown = max(capacity, 256)
-      // What is past the kept size is given back soon: fewer steps on the way, each of which copies all there is.
-      while grown &- used < count { grown &*= grown >= Self.keptCapacity && grown < Self.steepCapacity ? 4 : 2 }
+      // Few steps on the way, each of which copies all there is.
+      while grown &- used < count { grown &*= grown < Self.steepCapacity ? 4 : 2 }
       let fresh = malloc(grown)!
       if used > 0 { memcpy(fresh, base! + head, used) }
       free(base)
