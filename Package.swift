@@ -31,22 +31,24 @@ let package = Package(
       name: "CBrotliEncoder", path: "Tests/CBrotliEncoder", pkgConfig: "libbrotlienc",
       providers: [.apt(["libbrotli-dev"])]),
     .target(name: "CLinux"),
+    .target(name: "CPrefetch"),
     .target(name: "CLuaShim", dependencies: ["CLua"]),
 
     // The streaming core.
     .target(name: "TideCore", swiftSettings: swift),
-    .target(name: "TideIO", dependencies: ["TideCore", "CLinux", "COpenSSL"], swiftSettings: swift),
+    .target(name: "TideIO", dependencies: ["TideCore", "CLinux", "CPrefetch", "COpenSSL"], swiftSettings: swift),
     .target(name: "TideHTTP1", dependencies: ["TideCore"], swiftSettings: swift),
-    .target(name: "TideHTTP2", dependencies: ["TideCore", "CNghttp2"], swiftSettings: swift),
+    .target(name: "TideHTTP2", dependencies: ["TideCore", "CPrefetch", "CNghttp2"], swiftSettings: swift),
     .target(name: "TideHTTP", dependencies: ["TideCore", "TideIO", "TideHTTP1", "TideHTTP2"], swiftSettings: swift),
-    .target(name: "TideDialects", dependencies: ["TideCore"], swiftSettings: swift),
+    .target(name: "TideDialects", dependencies: ["TideCore", "CPrefetch"], swiftSettings: swift),
     .target(name: "TideCoding", dependencies: ["CZlib", "CBrotli", "CZstd"], swiftSettings: swift),
 
     // Policies.
     .target(name: "TideRegex", swiftSettings: swift),
     .target(name: "TideLua", dependencies: ["TideCore", "CLuaShim"], swiftSettings: swift),
     .target(
-      name: "TidePolicy", dependencies: ["TideCore", "TideRegex", "TideLua", "TideDialects"], swiftSettings: swift),
+      name: "TidePolicy", dependencies: ["TideCore", "TideRegex", "TideLua", "TideDialects", "CPrefetch"],
+      swiftSettings: swift),
 
     // What gateways share.
     .target(name: "TideStore", dependencies: ["TideCore", "CHiredis"], swiftSettings: swift),
@@ -58,7 +60,7 @@ let package = Package(
       name: "TideTelemetry", dependencies: ["TideCore", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swift),
     .target(
-      name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects", "CLinux"],
+      name: "TideEngine", dependencies: ["TideCore", "TideIO", "TideHTTP", "TideDialects", "CPrefetch"],
       swiftSettings: swift),
     .target(
       name: "TideBench",
@@ -69,7 +71,7 @@ let package = Package(
       name: "TideGateway",
       dependencies: [
         "TideCore", "TideIO", "TideHTTP", "TideDialects", "TideCoding", "TideLua", "TidePolicy", "TideStore",
-        "TideConfig", "TideTelemetry", "TideEngine", .product(name: "Logging", package: "swift-log"),
+        "TideConfig", "TideTelemetry", "TideEngine", "CPrefetch", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: swift),
     .executableTarget(
       name: "tidegate",

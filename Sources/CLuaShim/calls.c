@@ -42,6 +42,16 @@ void tide_reference_release(tide_machine *machine, int32_t reference) {
   machine->free_references[machine->free_count++] = reference;
 }
 
+const void *tide_reference_address(tide_machine *machine, int32_t reference) {
+  lua_State *L = machine->L;
+  if (reference <= 0 || reference > machine->reference_count || !lua_checkstack(L, 2)) return NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, machine->references);
+  lua_rawgeti(L, -1, reference);
+  const void *address = lua_topointer(L, -1);
+  lua_pop(L, 2);
+  return address;
+}
+
 int32_t tide_function_line(tide_machine *machine, int32_t reference, const char *file) {
   lua_State *L = machine->L;
   if (reference <= 0 || reference > machine->reference_count || !lua_checkstack(L, 3)) return 0;

@@ -13,7 +13,12 @@ public final class HTTPStream {
   /// reference count: a carrier outlives the streams that name it, since it takes itself out of them before it goes.
   public var carrier: Unmanaged<StreamCarrier>?
   /// Who is told of events; nil until somebody has taken the stream, and again when they have let go.
-  public var consumer: StreamConsumer?
+  public var consumer: StreamConsumer? {
+    didSet { consumerAddress = consumer.map { UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque()) } }
+  }
+  /// The address of `consumer`, for those who fetch it into the cache before it is there: to take the reference would be to count it, and so to wait
+  /// for its memory. Valid for as long as `consumer` is.
+  public private(set) var consumerAddress: UnsafeRawPointer?
   /// Body bytes that wait for the codec. The consumer keeps it under its relay limit.
   public var output = ByteQueue()
   public var outputEnd = OutputEnd.open
@@ -29,7 +34,7 @@ public final class HTTPStream {
   public var lastProgress = MonotonicTime.zero
   /// Bytes the codec took since `lastProgress` was set by the stall rule's owner.
   public var takenByteCount: UInt64 = 0
-  /// The carrier's own notes on this stream; nobody else reads or writes these four.
+  /// The carrier's own notes on this stream; nobody else writes these six.
   public var carrierFlags: UInt32 = 0
   /// Bytes taken in the current `produce` whose `streamTaken` is still to come.
   public var carrierTaken: UInt32 = 0
@@ -37,6 +42,12 @@ public final class HTTPStream {
   public var carrierAwaited = -1
   /// Where the carrier keeps this stream in its list.
   public var carrierPosition = 0
+  /// Where the carrier's library keeps its own record of this stream, and of its output. To be fetched into the cache, not read.
+  public var carrierRecord: UnsafeRawPointer?
+  public var carrierSource: UnsafeRawPointer?
+
+  /// Bytes of a stream in memory: what is fetched of one.
+  public static let byteCount = 184
 
   public init(id: Int32, carrier: StreamCarrier) {
     self.id = id
@@ -131,6 +142,9 @@ open class StreamConsumer {
   open func streamHead(_ stream: HTTPStream, _ head: ResponseHead, isInterim: Bool) {}
   /// Body bytes. Valid inside the call only. Each byte counts against the stream's credit until `returnCredit`.
   open func streamBody(_ stream: HTTPStream, _ bytes: UnsafeRawBufferPointer) {}
+  /// Body bytes come soon: what they will touch can be fetched into the cache (CPrefetch). Nothing may be changed here, and nothing
+  /// be counted on: the call may come twice, or never.
+  open func bodyIsNear(_ distance: BodyDistance) {}
   /// The peer has sent everything.
   open func streamEnd(_ stream: HTTPStream, trailers: HeaderList?) {}
   /// The stream is over, both ways, without its proper end.
@@ -139,4 +153,12 @@ open class StreamConsumer {
   open func streamTaken(_ stream: HTTPStream, byteCount: Int) {}
   /// Both directions ended properly and the codec has forgotten the stream.
   open func streamClosed(_ stream: HTTPStream) {}
+}
+
+/// How near a body part is that has been seen coming.
+public enum BodyDistance: Sendable, BitwiseCopyable {
+  /// Some parts of other streams come first. The consumer's own fields are in the cache.
+  case soon
+  /// Few do. What was fetched at `soon` is there.
+  case next
 }

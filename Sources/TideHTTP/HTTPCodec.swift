@@ -41,6 +41,12 @@ enum HTTPCodec {
     }
   }
 
+  /// Fetches what `produce` will touch, in steps as `connectionPrefetch` gets them. The codecs of HTTP/1.1 leave it to the processor.
+  @inline(__always)
+  func prefetch(_ step: Int) {
+    if case .http2(let session) = self { HTTP2Session.prefetch(session, step) }
+  }
+
   /// Whether the last `produce` is known to have written all there was. The codecs of HTTP/1.1 do not say.
   @inline(__always)
   var isDrained: Bool {

@@ -103,6 +103,8 @@ open class HTTPConnection: SocketConnection, CodecOwner, TimerTarget {
     return count
   }
 
+  open override func connectionPrefetch(_ step: Int) { codec.prefetch(step) }
+
   open override var connectionIsDrained: Bool { codec.isDrained }
 
   open override func connectionDidFail(_ failure: SocketFailure) {

@@ -66,7 +66,8 @@ extension HTTP2Session {
     guard let stream = source?.pointee.ptr, let flags else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     return HTTP2Session.with(userData) { session in
       HTTP2Session.stream(stream)._withUnsafeGuaranteedRef {
-        session.offerData(of: $0, atMost: count, flags: &flags.pointee)
+        $0.carrierSource = UnsafeRawPointer(source)
+        return session.offerData(of: $0, atMost: count, flags: &flags.pointee)
       }
     }
   }
@@ -87,6 +88,11 @@ extension HTTP2Session {
   @inline(__always)
   func findLive(_ id: Int32) -> Unmanaged<HTTPStream>? {
     if id == foundID, let found { return found }
+    if role == .client, let stream = table[id] {
+      foundID = id
+      found = stream
+      return stream
+    }
     guard let session, let userData = nghttp2_session_get_stream_user_data(session, id) else { return nil }
     foundID = id
     found = HTTP2Session.stream(userData)

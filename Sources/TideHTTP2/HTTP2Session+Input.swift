@@ -21,10 +21,12 @@ extension HTTP2Session {
       var offset = 0
       while offset < bytes.count, closing == nil, !isTerminated, let session {
         let count = min(limit, bytes.count &- offset)
+        ahead?.begin(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count]))
         depth += 1
         let result = nghttp2_session_mem_recv(
           session, (base + offset).assumingMemoryBound(to: UInt8.self), count)
         depth -= 1
+        ahead?.end()
         offset &+= count
         if result < 0 {
           receiveFailed(Int32(clamping: result))
@@ -67,6 +69,7 @@ extension HTTP2Session {
     case NGHTTP2_DATA:
       // An engine that sends each token alone does nothing wrong; only a client's frame headers are overhead.
       monitor.exempt(header.length &+ (role == .client && header.length > 0 ? 9 : 0))
+      if header.length > 0 { ahead?.frameBegins(header.stream_id) }
       if let found = findLive(header.stream_id) {
         found._withUnsafeGuaranteedRef {
           checkAnnouncedLength(header, of: $0)
@@ -238,6 +241,7 @@ extension HTTP2Session {
     let stream = HTTPStream(id: id, carrier: self)
     if isEnd { stream.flags.insert(.isRemoteEnded) }
     hold(stream)
+    noteRecord(of: stream)
     nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
     switch RequestRules.judge(block, isSecure: settings.isSecure) {
     case .rejected(let status):
@@ -266,7 +270,13 @@ extension HTTP2Session {
     }
     let head = ResponseHead(
       status: block.status, headers: block.finishedFields(), contentLength: block.contentLength)
-    if !isInterim { stream.flags.insert(.hasFinalHead) }
+    if !isInterim {
+      stream.flags.insert(.hasFinalHead)
+      if !isEnd {
+        noteRecord(of: stream)
+        table.insert(stream)
+      }
+    }
     stream.consumer?.streamHead(stream, head, isInterim: isInterim)
     if isEnd { remoteEnds(stream, trailers: nil) }
   }

@@ -1,4 +1,5 @@
 import CNghttp2
+import CPrefetch
 import TideCore
 
 #if canImport(Glibc)
@@ -11,6 +12,13 @@ extension HTTP2Session {
   private static let smallestCut = 512
   private static let frameHeaderByteCount = 9
   static let maxDataByteCount = 16_384
+  // Bytes of what a flush touches, from its beginning; nghttp2's record of a stream's output stands around what it names to its callbacks.
+  private static let sessionByteCount = 320
+  private static let nativeByteCount = 512
+  private static let recordByteCount = 256
+  private static let sourceOffset = 112
+  private static let sourceByteCount = 160
+  private static let outputByteCount = 512
   /// Streams that nghttp2 is told of in one go: its order among them is its own.
   private static let scheduledAtOnce = 16
 
@@ -28,14 +36,33 @@ extension HTTP2Session {
     depth += 1
     var result = nghttp2_session_send(session)
     while result == 0, !ranOutOfRoom, scheduleNext(session) { result = nghttp2_session_send(session) }
-    depth -= 1
     outBase = nil
     outCapacity = 0
     if result != 0, result != NGHTTP2_ERR_CALLBACK_FAILURE.rawValue { fail(.protocolError, code: nil) }
     if !earlyEnds.isEmpty { resetEarlyEnds() }
     tellTaken()
+    // Not before: a consumer that is told may end the connection, and `taken` must not outlive its streams.
+    depth -= 1
     settle()
     return outCount
+  }
+
+  /// Fetches what the next `produce` of `session` will touch: the session (step 0), nghttp2's and the one stream of a client (1), that stream's
+  /// output and record (2). Takes an address, since a reference would be counted in the memory that is to be fetched.
+  public static func prefetch(_ session: Unmanaged<HTTP2Session>, _ step: Int) {
+    switch step {
+    case 0: cprefetch(session.toOpaque(), Self.sessionByteCount)
+    case 1:
+      session._withUnsafeGuaranteedRef {
+        cprefetch(UnsafeRawPointer($0.session), Self.nativeByteCount)
+        cprefetch($0.found?.toOpaque(), HTTPStream.byteCount)
+      }
+    default:
+      session._withUnsafeGuaranteedRef {
+        guard $0.liveCount == 1, let stream = $0.found else { return }
+        stream._withUnsafeGuaranteedRef { fetchOutput(of: $0) }
+      }
+    }
   }
 
   // MARK: What streams ask for
@@ -74,26 +101,59 @@ extension HTTP2Session {
         // nghttp2 would send an empty DATA frame first; the trailers alone say it all.
         stream.flags.insert(.isLocalEnded)
         submitTrailers(stream)
-      } else if live.count == 1 {
+      } else if liveCount == 1 {
         nghttp2_session_resume_data(session, stream.id)
       } else {
-        unscheduled.append(stream)
+        schedule(stream)
       }
     }
     owner.codecNeedsFlush()
   }
 
+  @inline(__always)
+  private func schedule(_ stream: HTTPStream) {
+    stream.flags.insert(.isUnscheduled)
+    unscheduled.append(stream)
+  }
+
   /// Tells nghttp2 of the streams that have waited longest; false when none waits.
   private func scheduleNext(_ session: OpaquePointer) -> Bool {
+    fetchScheduled(session)
     var count = 0
-    while count < Self.scheduledAtOnce, let stream = unscheduled.popFirst() {
-      // One that was reset meanwhile is known to nobody any more.
-      guard stream.carrier != nil, !stream.flags.contains(.isAborted) else { continue }
-      stream.flags.remove(.hasHadTurn)
-      nghttp2_session_resume_data(session, stream.id)
-      count += 1
+    while count < Self.scheduledAtOnce, let next = unscheduled.popFirst() {
+      next._withUnsafeGuaranteedRef { stream in
+        stream.flags.remove([.hasHadTurn, .isUnscheduled])
+        // One that was reset meanwhile is known to nobody any more.
+        guard stream.carrier != nil, !stream.flags.contains(.isAborted) else { return }
+        nghttp2_session_resume_data(session, stream.id)
+        count += 1
+      }
     }
     return count > 0
+  }
+
+  /// Fetches the streams of this go, which nghttp2 will look up one by one, and those of the next.
+  private func fetchScheduled(_ session: OpaquePointer) {
+    var place = 0
+    while place < Self.scheduledAtOnce, let stream = unscheduled.peek(place) {
+      stream._withUnsafeGuaranteedRef {
+        // The look-up itself fetches what it reads, and waits for none of the others.
+        _ = nghttp2_session_find_stream(session, $0.id)
+        Self.fetchOutput(of: $0)
+      }
+      if let later = unscheduled.peek(place &+ Self.scheduledAtOnce) {
+        cprefetch(later.toOpaque(), HTTPStream.byteCount)
+      }
+      place &+= 1
+    }
+  }
+
+  /// Fetches what a stream's DATA frame is made of: its bytes, and nghttp2's records of it.
+  @inline(__always)
+  private static func fetchOutput(of stream: HTTPStream) {
+    cprefetch(stream.carrierRecord, recordByteCount)
+    if let source = stream.carrierSource { cprefetch(source - sourceOffset, sourceByteCount) }
+    cprefetch(stream.output.readableBytes.baseAddress, min(stream.output.byteCount, outputByteCount))
   }
 
   func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
@@ -180,7 +240,7 @@ extension HTTP2Session {
     // A frame each: who has more waits behind those who have had none.
     if stream.flags.contains(.hasHadTurn), !unscheduled.isEmpty {
       stream.flags.remove(.hasHadTurn)
-      unscheduled.append(stream)
+      schedule(stream)
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
     stream.flags.insert(.hasHadTurn)
@@ -214,7 +274,7 @@ extension HTTP2Session {
     monitor.frameSent()
     guard byteCount > 0 else { return 0 }
     outCount &+= stream.output.move(into: UnsafeMutableRawBufferPointer(start: outBase + outCount, count: byteCount))
-    if stream.carrierTaken == 0 { taken.append(.passUnretained(stream)) }
+    if stream.carrierTaken == 0 { taken.append(stream) }
     stream.carrierTaken &+= UInt32(truncatingIfNeeded: byteCount)
     stream.takenByteCount &+= UInt64(truncatingIfNeeded: byteCount)
     // All taken: whatever stalls later, its time begins anew.

@@ -7,6 +7,13 @@ extension HTTP2Session {
   func hold(_ stream: HTTPStream) {
     stream.carrierPosition = live.count
     live.append(stream)
+    liveCount = live.count
+  }
+
+  /// Where nghttp2 keeps `stream`, for those who fetch it into the cache.
+  func noteRecord(of stream: HTTPStream) {
+    guard let session else { return }
+    stream.carrierRecord = UnsafeRawPointer(nghttp2_session_find_stream(session, stream.id))
   }
 
   /// Hands on the requests of the batch that are still there at its end.
@@ -67,8 +74,13 @@ extension HTTP2Session {
         last.carrierPosition = position
         live[position] = last
       }
+      liveCount = live.count
     }
     if id == foundID { found = nil }
+    table.remove(stream)
+    stream.carrierRecord = nil
+    stream.carrierSource = nil
+    if stream.flags.contains(.isUnscheduled) { unscheduled.remove(stream) }
     hasCapacityChanged = true
     guard !stream.flags.contains(.isAborted) else { return 0 }
     if isComplete(stream, code: code) {

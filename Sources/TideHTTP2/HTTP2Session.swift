@@ -10,12 +10,7 @@ import TideCore
 /// A consumer may call any stream method from inside any event, and the owner may call `terminate` from inside any call
 /// of this class: what cannot be done inside an nghttp2 callback is kept for `settle`.
 public final class HTTP2Session: StreamCarrier {
-  public let role: HTTP2Role
-  public let settings: HTTP2Settings
-  public internal(set) var counters = HTTP2Counters()
-  /// Client: half the cancels that the peer's own limiter may take in a burst are spent. The pool should open another
-  /// connection and let this one run dry.
-  public internal(set) var shouldRetire = false
+  // What each DATA frame, or each flush, touches, together in memory (`prefetch`)
 
   /// nil once the session has been freed.
   var session: OpaquePointer?
@@ -23,20 +18,8 @@ public final class HTTP2Session: StreamCarrier {
   let owner: any CodecOwner
   /// The clock of the call that is running.
   var now: MonotonicTime
-  var monitor: FloodMonitor
-  /// Streams that nghttp2 knows or will know, in no order. Their `HTTPStream` is nghttp2's user data, held alive here.
-  var live: ContiguousArray<HTTPStream> = []
-  /// What `liveStream` found last: the callbacks of one frame ask for the same stream several times.
-  var foundID: Int32 = 0
-  var found: Unmanaged<HTTPStream>?
-  /// Body bytes of the current `receive` whose credit the connection's window gets back at its end.
-  var receivedBodyByteCount = 0
-  /// Server: heads received in the current batch and not handed on yet. A reset in the same batch makes them vanish.
-  var pending: [PendingRequest] = []
-  /// The header block being received.
-  var block: HeaderBlock?
-  var highestPeerStreamID: Int32 = 0
-
+  /// How many streams are in `live`.
+  var liveCount = 0
   /// How deep we are inside nghttp2, which must not be freed or re-entered then.
   var depth = 0
   var closing: CodecClose?
@@ -46,6 +29,10 @@ public final class HTTP2Session: StreamCarrier {
   var isFinalGoawaySubmitted = false
   var isGoawayReceived = false
   var hasCapacityChanged = false
+  public let role: HTTP2Role
+  /// What `liveStream` found last: the callbacks of one frame ask for the same stream several times.
+  var foundID: Int32 = 0
+  var found: Unmanaged<HTTPStream>?
 
   // The buffer of the current `produce`.
   var outBase: UnsafeMutableRawPointer?
@@ -55,8 +42,8 @@ public final class HTTP2Session: StreamCarrier {
   public var isDrained: Bool { !ranOutOfRoom && closing == nil }
   var ranOutOfRoom = false
   /// Streams that the current `produce` took bytes from; `live` or `closed` holds them.
-  var taken: ContiguousArray<Unmanaged<HTTPStream>> = []
-  /// Streams that have something to send and that nghttp2 has not been told of yet.
+  var taken = TakenStreams()
+  /// Streams that have something to send and that nghttp2 has not been told of yet; `live` holds them.
   ///
   /// Of those that it knows it serves the oldest first, always: on a connection that takes less than there is, the youngest would
   /// starve. It is told of a few at a time, in the order in which they got something to send.
@@ -65,6 +52,10 @@ public final class HTTP2Session: StreamCarrier {
   var closed: ContiguousArray<HTTPStream> = []
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
   var earlyEnds: ContiguousArray<HTTPStream> = []
+  /// Client: those of `live` whose answers have begun, for `findLive`.
+  let table = StreamTable()
+  /// Client: looks at the frames to come and fetches what they will touch.
+  let ahead: DataAhead?
 
   // Absolute deadlines; `.distantFuture` when not armed.
   var firstSettingsDeadline: MonotonicTime
@@ -72,6 +63,24 @@ public final class HTTP2Session: StreamCarrier {
   var headerBlockDeadline = MonotonicTime.distantFuture
   var drainDeadline = MonotonicTime.distantFuture
   var stallScanDeadline = MonotonicTime.distantFuture
+
+  // What streams and their heads, and control frames, touch
+
+  public let settings: HTTP2Settings
+  public internal(set) var counters = HTTP2Counters()
+  /// Client: half the cancels that the peer's own limiter may take in a burst are spent. The pool should open another
+  /// connection and let this one run dry.
+  public internal(set) var shouldRetire = false
+  var monitor: FloodMonitor
+  /// Streams that nghttp2 knows or will know, in no order. Their `HTTPStream` is nghttp2's user data, held alive here.
+  var live: ContiguousArray<HTTPStream> = []
+  /// Body bytes of the current `receive` whose credit the connection's window gets back at its end.
+  var receivedBodyByteCount = 0
+  /// Server: heads received in the current batch and not handed on yet. A reset in the same batch makes them vanish.
+  var pending: [PendingRequest] = []
+  /// The header block being received.
+  var block: HeaderBlock?
+  var highestPeerStreamID: Int32 = 0
   var resetBudget: TokenBucket
 
   /// Starts the connection: its SETTINGS leave with the first `produce`.
@@ -82,6 +91,7 @@ public final class HTTP2Session: StreamCarrier {
     self.settings = settings
     self.owner = owner
     self.now = now
+    ahead = role == .client ? DataAhead(table) : nil
     monitor = FloodMonitor(now: now)
     firstSettingsDeadline = now.advanced(byMs: HTTP2Session.handshakeLimitMs)
     settingsAckDeadline = firstSettingsDeadline
@@ -214,8 +224,11 @@ public final class HTTP2Session: StreamCarrier {
       self.session = nil
       found = nil
       nghttp2_session_del(session)
+      unscheduled = StreamQueue()
+      table.removeAll()
       for stream in live { stream.carrier = nil }
       live = []
+      liveCount = 0
       pending = []
       block = nil
     }

@@ -24,6 +24,8 @@ struct StreamFlags: OptionSet {
   static let hadEmptyData = StreamFlags(rawValue: 1 << 8)
   /// A DATA frame of its has left since it was scheduled.
   static let hasHadTurn = StreamFlags(rawValue: 1 << 9)
+  /// In the queue of those that nghttp2 has not been told of.
+  static let isUnscheduled = StreamFlags(rawValue: 1 << 10)
 
   /// Interim responses are counted in the top byte.
   static let interimUnit: UInt32 = 1 << 24

@@ -11,6 +11,9 @@ extension LuaMachine {
   /// Holds a new empty table.
   public func referenceTable() throws(LuaFailure) -> LuaRef { try hold(.value(.array([])), in: -1) }
 
+  /// Where a held table stands in memory: to be fetched into the cache before a call, not read. nil for what is no object.
+  public func address(of reference: LuaRef) -> UnsafeRawPointer? { tide_reference_address(raw, reference.index) }
+
   /// Puts another value in a slot that is held.
   public func set(_ reference: LuaRef, to argument: LuaArgument) throws(LuaFailure) {
     _ = try hold(argument, in: reference.index)

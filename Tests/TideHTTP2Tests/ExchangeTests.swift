@@ -363,4 +363,47 @@ import Testing
     #expect(frames.contains { $0.type == 3 && $0.stream == 5 })
     #expect(side.closes.isEmpty && streams[1].carrier == nil)
   }
+
+  @Test("One that is closed while it waits is let go, and nobody looks for it")
+  func closedWhileWaiting() throws {
+    let side = Side.greetedServer()
+    side.feed((0..<3).map { Frame.get(2 * $0 + 1) })
+    for request in side.requests { request.stream.send(ResponseHead(status: 200), endStream: false) }
+    _ = side.output()
+    for request in side.requests {
+      request.stream.output.append("token")
+      request.stream.outputChanged()
+    }
+    weak let gone = side.requests.first { $0.stream.id == 3 }?.stream
+    #expect(gone != nil)
+    side.requests.removeAll()
+    side.feed([Frame.reset(3)])
+    #expect(gone == nil && side.session.unscheduled.count == 2)
+    #expect(Set(side.frames().filter { $0.type == 0 }.map(\.stream)) == [1, 5])
+  }
+
+  @Test("A consumer may end the connection when it hears that its bytes were taken")
+  func terminateWhenTaken() throws {
+    let side = Side.greetedServer()
+    side.feed((0..<4).map { Frame.get(2 * $0 + 1) })
+    for request in side.requests {
+      request.stream.send(ResponseHead(status: 200), endStream: false)
+      request.stream.output.append("token")
+      request.stream.outputChanged()
+    }
+    weak let other = side.requests[0].stream
+    var isHeld: [Bool] = []
+    for request in side.requests {
+      request.consumer.onTaken = { [unowned side] in
+        side.session.terminate()
+        isHeld.append(other != nil)
+      }
+    }
+    side.requests.removeAll()
+    var buffer = [UInt8](repeating: 0, count: 4_096)
+    _ = buffer.withUnsafeMutableBytes { side.session.produce(into: $0, now: side.now) }
+    // Those that are yet to be looked at are there until it is over.
+    #expect(isHeld == [true] && other == nil)
+    #expect(side.output().isEmpty)
+  }
 }

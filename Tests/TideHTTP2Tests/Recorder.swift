@@ -15,6 +15,7 @@ final class Recorder: StreamConsumer {
   var returnsCredit = true
   var onBody: ((HTTPStream) -> Void)?
   var onEnd: ((HTTPStream) -> Void)?
+  var onTaken: (() -> Void)?
 
   /// Exactly one end, and nothing after it.
   var endCount: Int { resets.count + closedCount }
@@ -46,5 +47,6 @@ final class Recorder: StreamConsumer {
   override func streamTaken(_ stream: HTTPStream, byteCount: Int) {
     takenByteCount += byteCount
     takenCalls += 1
+    onTaken?()
   }
 }

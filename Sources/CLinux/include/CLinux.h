@@ -57,11 +57,6 @@ void clinux_release_memory(void);
 int clinux_get_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int clinux_set_descriptor_limit(uint64_t soft, uint64_t hard);
 
-// Has the processor fetch these bytes into its nearest cache, without waiting for them. Any address will do.
-static inline void clinux_prefetch(const void *start, size_t count) {
-  for (size_t offset = 0; offset < count; offset += 64) __builtin_prefetch((const char *)start + offset);
-}
-
 // The text of an errno value; thread-safe.
 void clinux_error_text(int code, char *buffer, size_t size);
 

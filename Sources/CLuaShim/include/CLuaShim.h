@@ -230,6 +230,8 @@ int32_t tide_reference_set(tide_machine *machine, int32_t *reference);
 void tide_reference_release(tide_machine *machine, int32_t reference);
 /// Where a held function of `file` begins; 0 for one of another file. Between calls only.
 int32_t tide_function_line(tide_machine *machine, int32_t reference, const char *file);
+/// Where a held table stands in memory, which is its place for as long as it is held; NULL for what is no object. Between calls only.
+const void *tide_reference_address(tide_machine *machine, int32_t reference);
 /// Reads a held value into the result buffer.
 int32_t tide_reference_get(tide_machine *machine, int32_t reference, uint32_t flags);
 /// Replaces the held table by a read-only view, all tables below it included.

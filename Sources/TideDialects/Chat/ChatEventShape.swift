@@ -1,3 +1,4 @@
+import CPrefetch
 import TideCore
 
 #if canImport(Glibc)
@@ -77,6 +78,11 @@ struct ChatEventShape: ~Copyable {
 
   /// The lane that the text of this shape belongs to; nil where its events say more than text.
   var plainText: (choice: Int32, key: ChatEvent.TextKey)? { choice.hasRole ? nil : (choice.index, key) }
+
+  /// Fetches what the next event is compared with.
+  func prefetch() {
+    if headCount > 0 { cprefetch(bytes.readableBytes.baseAddress, bytes.byteCount) }
+  }
 
   /// - Returns: nil when `data` is of another shape.
   func match(_ data: UnsafeRawBufferPointer) -> Match? {

@@ -1,3 +1,4 @@
+import CPrefetch
 import TideCore
 
 /// The transformer of one streamed Chat Completions answer: upstream bytes in, client bytes out.
@@ -6,37 +7,42 @@ import TideCore
 /// the gateway must understand. With one, each event's texts run through their lanes and only the strings that changed are
 /// replaced. An event is forwarded whole or not at all, so that the stream can end well formed after any of them.
 public final class ChatStream {
-  var options: ChatStreamOptions
-  let scratch: DialectScratch
-  var framer = SSEFramer()
-  var lanes: ChatLanes?
-  var grammar = ChatGrammar()
-  var template: ChatTemplate?
-  var shape = ChatEventShape()
-  /// Finish events that wait for the usage.
-  var heldFinish = ByteQueue()
-  var answerHasEnded = false
-  /// The last event went out as it came: the line feed that may still belong to it does too.
-  var lastWasForwarded = false
-  var errorIsWritten = false
-  var reportedUsage: TokenUsage?
-  /// Texts are members of the choice itself: a legacy completion.
-  var isLegacy = false
+  // What each event touches, together in memory (`AnswerPlace`)
 
-  /// Whether the processor may wait, and what is kept while it does.
-  private let mayWait: Bool
-  private(set) var heldEvent: HeldEvent?
-
-  /// Where the answer stands.
-  public internal(set) var progress = StreamProgress.streaming
   /// Events with text or tool arguments: tokens, as far as the gateway can count them.
   public internal(set) var contentEventCount = 0
   /// Bytes of text sent to the client; where nothing is decoded, as they stand in the JSON, escapes included.
   public internal(set) var deliveredTextBytes = 0
-  /// The upstream has sent text or tool arguments.
-  public var sawFirstContent: Bool { contentEventCount > 0 }
+  /// Where the answer stands.
+  public internal(set) var progress = StreamProgress.streaming
+  /// Whether the processor may wait, and what is kept while it does.
+  private let mayWait: Bool
+  /// The last event went out as it came: the line feed that may still belong to it does too.
+  var lastWasForwarded = false
+  var answerHasEnded = false
+  var errorIsWritten = false
+  /// Texts are members of the choice itself: a legacy completion.
+  var isLegacy = false
+  var framer = SSEFramer()
+  var lanes: ChatLanes?
+  var grammar = ChatGrammar()
+  private(set) var heldEvent: HeldEvent?
+  let scratch: DialectScratch
+  var template: ChatTemplate?
+  var options: ChatStreamOptions
+  /// Of the events of streams with lanes alone.
+  var shape = ChatEventShape()
+
+  // What few events touch
+
+  /// Finish events that wait for the usage.
+  var heldFinish = ByteQueue()
+  var reportedUsage: TokenUsage?
   /// The code (or type) of the upstream's own error event.
   public internal(set) var upstreamErrorCode: String?
+
+  /// The upstream has sent text or tool arguments.
+  public var sawFirstContent: Bool { contentEventCount > 0 }
 
   public init(options: ChatStreamOptions) {
     self.options = options
@@ -57,6 +63,14 @@ public final class ChatStream {
 
   /// Bytes of an incomplete event that wait for the rest.
   public var heldByteCount: Int { framer.heldByteCount }
+
+  /// Fetches what an event with lanes touches beyond this object.
+  func prefetchLanes() {
+    shape.prefetch()
+    if let place = lanes?.place { cprefetch(place, Self.laneByteCount) }
+  }
+
+  private static let laneByteCount = 96
 
   /// Takes bytes of the upstream's answer, cut anywhere, and appends what the client gets. After the end, bytes are ignored.
   public func receive(_ bytes: UnsafeRawBufferPointer, into out: inout ByteQueue) -> StreamProgress {

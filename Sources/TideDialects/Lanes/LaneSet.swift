@@ -23,6 +23,8 @@ struct LaneSet<Key> {
   /// Those whose text is only counted.
   let countedChannels: ChannelSet
   private(set) var lanes = ContiguousArray<Lane>()
+  /// Where the lanes stood when the last was opened: to be fetched into the cache, not read.
+  private(set) var place: UnsafeRawPointer?
 
   init(_ processor: LaneProcessor) {
     self.processor = processor
@@ -38,6 +40,7 @@ struct LaneSet<Key> {
     var block: Int32 = 0
     for lane in lanes where lane.id.choice == choice && lane.id.channel == channel { block &+= 1 }
     lanes.append(Lane(id: LaneID(choice: choice, block: block, channel: channel), key: key))
+    place = lanes.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
     return lanes.count &- 1
   }
 

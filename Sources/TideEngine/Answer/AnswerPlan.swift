@@ -2,11 +2,11 @@ import TideCore
 import TideDialects
 
 /// All that is decided about an answer before its first byte: pure, from the request's body, the words of its model's name and
-/// the engine's settings. A class, so that a beat takes one reference and not one for each part.
+/// the engine's settings. A class, so that a beat names it by one address, and counts no reference.
 final class AnswerPlan {
   enum Outcome { case stop, length, toolCalls }
 
-  var text: TokenText
+  let text: TokenText
   /// Tokens of reasoning before those of `text`.
   var reasoningCount = 0
   /// Tokens of a choice, reasoning included.
@@ -61,9 +61,22 @@ final class AnswerPlan {
   }
 
   /// Token `position` of a choice.
-  @inline(__always)
   func token(at position: Int) -> (lane: ChunkTemplate.Lane, text: TokenText, range: Range<Int>) {
-    if position < reasoningCount { return (.reasoning, .reasoning, TokenText.reasoning.range(of: position)) }
-    return (toolName == nil ? .content : .toolArguments, text, text.range(of: position &- reasoningCount))
+    let (lane, text, range) = place(of: position)
+    return (lane, text.takeUnretainedValue(), range)
+  }
+
+  /// The same, for those who hold this plan meanwhile: no reference to the text is counted.
+  @inline(__always)
+  func place(of position: Int) -> (lane: ChunkTemplate.Lane, text: Unmanaged<TokenText>, range: Range<Int>) {
+    if position < reasoningCount {
+      let text = Unmanaged.passUnretained(TokenText.reasoning)
+      return (.reasoning, text, text._withUnsafeGuaranteedRef { $0.range(of: position) })
+    }
+    let text = Unmanaged.passUnretained(text)
+    return (
+      toolName == nil ? .content : .toolArguments, text,
+      text._withUnsafeGuaranteedRef { $0.range(of: position &- reasoningCount) }
+    )
   }
 }

@@ -19,7 +19,14 @@ extension EngineExchange {
 
   /// Sends every token that is due, then waits for the next beat, for room, or ends.
   func advance(_ now: MonotonicTime) {
-    guard phase == .streaming, let stream, let plan else { return }
+    guard phase == .streaming, let streamPlace, let planPlace else { return }
+    streamPlace._withUnsafeGuaranteedRef { stream in
+      planPlace._withUnsafeGuaranteedRef { advance(now, $0, to: stream) }
+    }
+  }
+
+  @inline(__always)
+  private func advance(_ now: MonotonicTime, _ plan: AnswerPlan, to stream: HTTPStream) {
     let total = plan.tokenCount
     while true {
       if position == faults.breaksAfter, !breaks(stream) { return }
@@ -46,21 +53,24 @@ extension EngineExchange {
   @inline(__always)
   private func sendToken(_ plan: AnswerPlan, to stream: HTTPStream) {
     let due = tellsDue ? nextDue.nanoseconds : 0
-    guard let template else {
+    guard let templatePlace else {
       events?.token(position, due: due, into: &stream.output)
       return
     }
-    let token = plan.token(at: position)
-    var index = 0
-    while index < choiceCount {
-      stream.output.append(upTo: template.room(tokenBytes: token.range.count)) { room in
-        var writer = ByteWriter(room)
-        template.token(
-          &writer, key, index: index, lane: token.lane, text: token.text.bytes, token.range, due: due,
-          hasUsage: hasUsageField)
-        return writer.count
+    let (lane, place, range) = plan.place(of: position)
+    templatePlace._withUnsafeGuaranteedRef { template in
+      place._withUnsafeGuaranteedRef { text in
+        var index = 0
+        while index < choiceCount {
+          stream.output.append(upTo: template.room(tokenBytes: range.count)) { room in
+            var writer = ByteWriter(room)
+            template.token(
+              &writer, key, index: index, lane: lane, text: text.bytes, range, due: due, hasUsage: hasUsageField)
+            return writer.count
+          }
+          index &+= 1
+        }
       }
-      index &+= 1
     }
   }
 

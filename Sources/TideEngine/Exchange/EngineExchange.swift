@@ -1,4 +1,4 @@
-import CLinux
+import CPrefetch
 import Glibc
 import TideCore
 import TideDialects
@@ -34,7 +34,11 @@ final class EngineExchange: StreamConsumer {
   private static let noMember: Int32 = -1
 
   unowned(unsafe) let owner: EngineWorker
-  private(set) var stream: HTTPStream?
+  private(set) var stream: HTTPStream? {
+    didSet { streamPlace = stream.map { .passUnretained($0) } }
+  }
+  /// `stream`, for beats: each would otherwise count two references to it. Its connection holds it as well.
+  private(set) var streamPlace: Unmanaged<HTTPStream>?
   let head: RequestHead
   let isHTTP2: Bool
   /// What the request is written in, and so the answer and its errors.
@@ -47,9 +51,16 @@ final class EngineExchange: StreamConsumer {
 
   // The answer, from `decide` on.
   var request: EngineRequest?
-  var plan: AnswerPlan?
+  var plan: AnswerPlan? {
+    didSet { planPlace = plan.map { .passUnretained($0) } }
+  }
+  /// `plan`, for beats as well.
+  private(set) var planPlace: Unmanaged<AnswerPlan>?
   var faults = EngineFaults()
-  var template: ChunkTemplate?
+  var template: ChunkTemplate? {
+    didSet { templatePlace = template.map { .passUnretained($0) } }
+  }
+  private(set) var templatePlace: Unmanaged<ChunkTemplate>?
   /// In place of the template for the dialects whose events have names.
   var events: EventAnswer?
   var key = ChunkKey(id: 0, created: 0)
@@ -66,6 +77,7 @@ final class EngineExchange: StreamConsumer {
   init(_ head: RequestHead, on stream: HTTPStream, of owner: EngineWorker, isHTTP2: Bool) {
     self.head = head
     self.stream = stream
+    streamPlace = .passUnretained(stream)
     self.owner = owner
     self.isHTTP2 = isHTTP2
     dialect = Self.dialect(of: head)
@@ -135,19 +147,22 @@ final class EngineExchange: StreamConsumer {
 
   // MARK: What is fetched before the beat
 
-  /// Of an exchange and of its stream, from their beginning, what a beat reads and writes; and what a token takes of a queue.
+  /// Of an exchange and of its plan, from their beginning, what a beat reads and writes; and what a token takes of a queue.
   static let beatBytes = 384
-  private static let streamBytes = 192
+  private static let planBytes = 64
   private static let tokenBytes = 256
 
   @inline(__always)
   func fetchStream() {
-    if let stream { clinux_prefetch(Unmanaged.passUnretained(stream).toOpaque(), Self.streamBytes) }
+    cprefetch(streamPlace?.toOpaque(), HTTPStream.byteCount)
+    cprefetch(planPlace?.toOpaque(), Self.planBytes)
   }
 
   @inline(__always)
   func fetchOutput() {
-    if let end = stream?.output.writingPosition { clinux_prefetch(end, Self.tokenBytes) }
+    streamPlace?._withUnsafeGuaranteedRef {
+      cprefetch($0.output.writingPosition, Self.tokenBytes)
+    }
   }
 
   // MARK: Endings

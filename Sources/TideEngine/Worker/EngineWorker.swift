@@ -1,4 +1,4 @@
-import CLinux
+import CPrefetch
 import TideCore
 import TideHTTP
 import TideIO
@@ -124,7 +124,7 @@ final class EngineWorker: HTTPRequestHandler, TimerTarget {
   @inline(__always)
   private func fetchAhead(of position: Int) {
     if position &+ 12 < due.count, let next = members[Int(due[position &+ 12])] {
-      clinux_prefetch(next.toOpaque(), EngineExchange.beatBytes)
+      cprefetch(next.toOpaque(), EngineExchange.beatBytes)
     }
     if position &+ 8 < due.count, let next = members[Int(due[position &+ 8])] {
       next._withUnsafeGuaranteedRef { $0.fetchStream() }

@@ -2,6 +2,7 @@ import TideCoding
 import TideCore
 import TideDialects
 import TidePolicy
+import TideTelemetry
 
 /// The upstream's response on its way to the client.
 extension Exchange {
@@ -95,7 +96,14 @@ extension Exchange {
       return
     }
     lastActivity = worker.io.now
-    worker.metrics.add(.upstreamBytesIn, UInt64(bytes.count))
+    metricsPlace._withUnsafeGuaranteedRef { $0.add(.upstreamBytesIn, UInt64(bytes.count)) }
+    // Nearly every token's way: nothing between the stream and the client, and nothing to be done but to send.
+    if tools == nil, let (progress, tokenCount) = answerPlace?.receive(bytes, into: &downstream.output) {
+      noteTokens(tokenCount)
+      if progress == .streaming { return streamGoesOn() }
+      if case .events(let stream) = body { follow(progress, of: stream) }
+      return
+    }
     take(bytes)
   }
 
@@ -150,13 +158,17 @@ extension Exchange {
     follow(progress, of: stream)
   }
 
+  @inline(__always)
+  private func streamGoesOn() {
+    if !downstream.output.isEmpty { downstream.outputChanged() }
+    if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
+    if let lanes, lanes.hasFilters { armHoldTimer(lanes) }
+  }
+
   /// Acts on where a stream stands after some of its bytes.
   func follow(_ progress: StreamProgress, of stream: AnswerStream) {
     switch progress {
-    case .streaming:
-      if !downstream.output.isEmpty { downstream.outputChanged() }
-      if let upstream, upstream.unreturnedCredit >= Self.creditStep { returnUpstreamCredit() }
-      if let lanes, lanes.hasFilters { armHoldTimer(lanes) }
+    case .streaming: streamGoesOn()
     case .waiting: holdAnswer(stream)
     case .complete: answerIsWhole(stream)
     case .cut:
@@ -302,7 +314,8 @@ extension Exchange {
       context.ttftMs = Double(worker.io.now.nanoseconds(since: startedAt)) / 1e6
       worker.metrics.recordTimeToFirstToken(nanoseconds: worker.io.now.nanoseconds(since: startedAt))
     } else {
-      worker.metrics.recordTokenGap(nanoseconds: worker.io.now.nanoseconds(since: lastTokenAt), tokenCount: count)
+      let gap = worker.io.now.nanoseconds(since: lastTokenAt)
+      metricsPlace._withUnsafeGuaranteedRef { $0.recordTokenGap(nanoseconds: gap, tokenCount: count) }
     }
     lastTokenAt = worker.io.now
   }

@@ -1,3 +1,4 @@
+import CPrefetch
 import TideCoding
 import TideConfig
 import TideCore
@@ -5,6 +6,7 @@ import TideDialects
 import TideHTTP
 import TideIO
 import TidePolicy
+import TideTelemetry
 
 /// One request and its response, over all attempts: consumer of its downstream stream and of one upstream stream at a time.
 ///
@@ -41,6 +43,9 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     case relay(tee: Bool)
   }
 
+  /// What a token touches: bytes of the downstream stream's output, and of its carrier.
+  private static let tokenByteCount = 256
+  private static let carrierByteCount = 192
   /// A plain relayed answer is looked into for its usage up to this size.
   static let teeLimit = 256 * 1024
   /// Memory set aside for a body that is announced; more only as it comes, for an announcement costs its sender nothing.
@@ -52,7 +57,35 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   /// The same, when policies ask for more of them.
   static let policyRetryLimit = 4
 
+  // What each token touches, together in memory (`bodyIsNear`)
   let worker: GatewayWorker
+  let downstream: HTTPStream
+  var upstream: HTTPStream?
+  /// The worker's, which outlives this exchange.
+  let metricsPlace: Unmanaged<WorkerMetrics>
+  var body = Body.none {
+    didSet { if case .events(let stream) = body { answerPlace = AnswerPlace(stream) } else { answerPlace = nil } }
+  }
+  private(set) var answerPlace: AnswerPlace?
+  private let downstreamPlace: Unmanaged<HTTPStream>
+  var phase = Phase.receiving
+  /// Keeps tool calls back until policies have judged them; nil where none does, and for answers that are not streamed.
+  var tools: ToolGate?
+  /// The text side of the policies; nil when none of them asks for text.
+  var lanes: PolicyLaneProcessor? {
+    didSet { lanesPlace = lanes.map { .passUnretained($0) } }
+  }
+  private var lanesPlace: Unmanaged<PolicyLaneProcessor>?
+  /// Stands between this exchange and its streams while an answer is decoded; nil for nearly every answer.
+  var decoder: AnswerDecoder?
+  /// Fires when text that policies hold may wait no longer.
+  var holdTimer: TimerToken?
+  /// The last sign of life of whoever is expected to act next.
+  var lastActivity: MonotonicTime
+  var lastTokenAt = MonotonicTime.zero
+  var tokensOut = 0
+  var deliveredByteCount: UInt64 = 0
+
   let generation: WorkerGeneration
   let context: ExchangeContext
   let run: PolicyRun
@@ -62,10 +95,6 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   let dialect: Dialect
   let startedAt: MonotonicTime
 
-  /// The text side of the policies; nil when none of them asks for text.
-  var lanes: PolicyLaneProcessor?
-  /// Keeps tool calls back until policies have judged them; nil where none does, and for answers that are not streamed.
-  var tools: ToolGate?
   /// What `on_auth` answered before the body had come.
   var pendingAnswer: PolicyAnswer?
   /// A policy that judges a tool call of the stream waits.
@@ -74,14 +103,12 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var toolOutcome: PolicyOutcome?
   /// How the answer ends once what the tools have let go has gone, which may have to wait.
   var toolCut: (cut: LaneCut, choice: Int32)?
-  var phase = Phase.receiving
   /// Where the worker keeps this exchange in its list.
   var position = 0
   /// The route's index in the generation's table.
   var route = 0
 
   // Downstream
-  let downstream: HTTPStream
   var isRequestComplete = false
   /// As it came while it is collected; plain once it is whole.
   var requestBody: [UInt8] = []
@@ -93,12 +120,10 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var pendingUpload = ByteQueue()
   /// Whether part of a relayed request body has been handed to an endpoint.
   var isUploadStarted = false
-  var deliveredByteCount: UInt64 = 0
   /// The status the client got; 0 until a head was sent.
   var status = 0
 
   // Upstream
-  var upstream: HTTPStream?
   var pool: EndpointPool?
   /// The endpoint of the latest attempt, for the log.
   var endpointName = ""
@@ -106,12 +131,9 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   var targetIndex = 0
   var tried: [EndpointPool] = []
   var attempts = 0
-  var body = Body.none
   var upstreamHead: ResponseHead?
   /// The answer so far, when it is collected or teed.
   var assembly: [UInt8] = []
-  /// Stands between this exchange and its streams while an answer is decoded; nil for nearly every answer.
-  var decoder: AnswerDecoder?
   /// All of the answer's body has come, and if it was coded, been decoded.
   var isUpstreamComplete = false
   /// Whether the client asked for the usage event itself.
@@ -126,12 +148,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
 
   // Time
   var timer: TimerToken?
-  /// Fires when text that policies hold may wait no longer.
-  var holdTimer: TimerToken?
-  /// The last sign of life of whoever is expected to act next.
-  var lastActivity: MonotonicTime
   var firstByteAt = MonotonicTime.zero
-  var lastTokenAt = MonotonicTime.zero
 
   /// The instant for which `timer` is armed.
   var armedDeadline = MonotonicTime.zero
@@ -143,13 +160,13 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
   /// What the gateway itself did on a policy's word.
   var verdict = ""
   var usage: TokenUsage?
-  var tokensOut = 0
 
   init(
     worker: GatewayWorker, generation: WorkerGeneration, path: CanonicalPath, kind: RequestKind, route: Int,
     stream: HTTPStream, context: ExchangeContext
   ) {
     self.worker = worker
+    metricsPlace = .passUnretained(worker.metrics)
     self.generation = generation
     self.path = path
     self.route = route
@@ -157,6 +174,7 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     self.kind = kind
     dialect = Dialect(path: path.path, headers: context.request.headers)
     downstream = stream
+    downstreamPlace = .passUnretained(stream)
     startedAt = worker.io.now
     lastActivity = worker.io.now
     context.deadline = startedAt.advanced(byMs: timeouts.totalMs)
@@ -180,6 +198,20 @@ final class Exchange: StreamConsumer, TimerTarget, PoolWaiter {
     } else if stream === upstream {
       upstreamDidSend(bytes)
     }
+  }
+
+  override func bodyIsNear(_ distance: BodyDistance) {
+    switch distance {
+    case .soon:
+      cprefetch(downstreamPlace.toOpaque(), HTTPStream.byteCount)
+    case .next:
+      downstreamPlace._withUnsafeGuaranteedRef {
+        cprefetch($0.output.writingPosition, Self.tokenByteCount)
+        cprefetch($0.carrier?.toOpaque(), Self.carrierByteCount)
+      }
+    }
+    answerPlace?.prefetch(distance, hasLanes: lanesPlace != nil)
+    if let lanesPlace { PolicyLaneProcessor.prefetch(lanesPlace, distance) }
   }
 
   override func streamEnd(_ stream: HTTPStream, trailers: HeaderList?) {

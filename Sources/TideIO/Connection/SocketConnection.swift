@@ -151,6 +151,10 @@ open class SocketConnection: PollTarget {
   open func connectionProduce(into buffer: UnsafeMutableRawBufferPointer) -> Int { 0 }
   /// Whether the last `connectionProduce` is known to have written all there was, so that it need not be asked again to say 0.
   open var connectionIsDrained: Bool { false }
+  /// `connectionProduce` comes soon: what it will touch beyond this object can be fetched into the cache. Called with 0, 1 and 2, one
+  /// other connection's flush apart; each step may read what the one before it has fetched, or wait for it. Nothing may be changed here, and nothing
+  /// be counted on: the first of a turn's connections do not get every step.
+  open func connectionPrefetch(_ step: Int) {}
   /// The peer hung up while reading is paused, so that neither data nor its end can be told. Once.
   open func connectionPeerHungUp() {}
   /// The last call, exactly one.
@@ -233,6 +237,7 @@ open class SocketConnection: PollTarget {
   override final func pollReady(_ events: UInt32) { noteReadiness(events) }
   override final func pollDeferred() { continueWork() }
   override final func flushTurn() { flush() }
+  override final func prefetchFlush(_ step: Int) { connectionPrefetch(step) }
   override final func workerStops() { finish(reset: true) }
   override final func targetDidRetire() { connectionDidClose() }
 }

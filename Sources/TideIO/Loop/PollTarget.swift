@@ -40,6 +40,10 @@ open class PollTarget {
   /// Send what is pending; once a turn at most.
   func flushTurn() {}
 
+  /// `flushTurn` comes soon: what it will touch beyond this object can be fetched into the cache. See
+  /// `SocketConnection.connectionPrefetch`.
+  func prefetchFlush(_ step: Int) {}
+
   /// The worker stops: close now.
   func workerStops() {}
 

@@ -10,7 +10,7 @@ extension PolicyLaneProcessor {
       let lane = stage.lane, machine.mayRun(.onToken)
     else { return refused(stage, .onToken, text, into: &out) }
     let budget = Self.budget(machine.tokenBudgetNs, text.count)
-    machine.host.hookBegins(.onToken, run.context, variables: nil)
+    machine.host.hookBegins(.onToken, context, variables: nil)
     let measure = machine.beginLaneCall()
     var problem: LuaFailure?
     var step = LaneStep.proceed
@@ -87,7 +87,7 @@ extension PolicyLaneProcessor {
       return step
     }
     let budget = Self.budget(machine.segmentBudgetNs, end)
-    machine.host.hookBegins(.onSegment, run.context, variables: nil)
+    machine.host.hookBegins(.onSegment, context, variables: nil)
     let measure = machine.beginLaneCall()
     var copied = 0
     var step = LaneStep.proceed

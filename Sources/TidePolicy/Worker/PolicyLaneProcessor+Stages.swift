@@ -15,10 +15,7 @@ extension PolicyLaneProcessor {
     }
     let stage = stages[place]
     guard place + 1 < stages.count else {
-      var step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
-      if step == .cut { step = takeLastWords(lane, after: place, into: &out) }
-      if step != .proceed { lanes[lane].hasEnded = true }
-      return step
+      return flowLast(stage, place, lane, text, isEnd: isEnd, due: due, into: &out)
     }
     let buffer = worker.scratch.buffers[place]
     buffer.queue.pointee.removeAll()
@@ -30,6 +27,18 @@ extension PolicyLaneProcessor {
     let next = flow(stages, place + 1, lane, buffer.queue.pointee.readableBytes, isEnd: isLast, due: due, into: &out)
     if step != .proceed { lanes[lane].hasEnded = true }
     return step == .fail || next == .fail ? .fail : step == .proceed ? next : step
+  }
+
+  /// The last stage's part of `flow`.
+  @inline(__always)
+  func flowLast(
+    _ stage: LaneStage, _ place: Int, _ lane: Int, _ text: UnsafeRawBufferPointer, isEnd: Bool, due: MonotonicTime?,
+    into out: inout ByteQueue
+  ) -> LaneStep {
+    var step = process(stage, lane, text, isEnd: isEnd, due: due, into: &out)
+    if step == .cut { step = takeLastWords(lane, after: place, into: &out) }
+    if step != .proceed { lanes[lane].hasEnded = true }
+    return step
   }
 
   /// One stage's hooks: `on_lane` with the first text, `on_token`, `on_segment`, at the end `on_lane_end`.
@@ -126,6 +135,7 @@ extension PolicyLaneProcessor {
       }
       if stage.state == nil { stage.state = try machine.machine.referenceTable() }
       stage.status = .ready
+      if let state = stage.state { places.note(stage, state: machine.machine.address(of: state)) }
     } catch {
       if stage.epoch == machine.epoch {
         if let state = stage.state { machine.machine.release(state) }

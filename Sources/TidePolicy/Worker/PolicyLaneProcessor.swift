@@ -8,20 +8,27 @@ import TideLua
 /// A delta costs one protected call for each hook and allocates nothing.
 public final class PolicyLaneProcessor: LaneProcessor {
   let run: PolicyRun
+  /// The run's, which holds it; a token need not ask the run for it.
+  unowned(unsafe) let context: ExchangeContext
   let worker: PolicyWorker
   let machines: [BindingMachine]
   private let wantedChannels: ChannelSet
   /// Whether any text may be held for a time: the others hold for the end of a unit or of the lane.
   public let hasFilters: Bool
   private let keepsText: Bool
+  /// The event in hand waits until budgets that gateways share have answered.
+  var awaitsTokens = false
   var lanes: ContiguousArray<Lane> = []
   private var lastLane = 0
+  /// Where a hook of this exchange may wait: the calls of the event in hand.
+  private(set) var waiting: LaneWaiting?
+  /// What budgets of tokens let pass; made with the first lane, too.
+  var allowance: AnswerAllowance?
+  var places = LanePlaces()
   /// There was a lane, which may be forgotten by now.
   private var hasBegun = false
   /// By machine, what its `limit` filters have counted; made with the first lane.
   private var limits: [AnswerLimits?] = []
-  /// What budgets of tokens let pass; made with the first lane, too.
-  var allowance: AnswerAllowance?
   var decidedCut = LaneCut()
   /// What matches in the text in hand have decided: how the answer is cut, or that it fails. Here, since variables that a closure
   /// changes would cost an allocation each for every text.
@@ -34,21 +41,26 @@ public final class PolicyLaneProcessor: LaneProcessor {
   public var isFirstByteSent: Bool
   /// A policy ended the answer, or failed and thereby ended it.
   public internal(set) var hasCut = false
-  /// The event in hand waits until budgets that gateways share have answered.
-  var awaitsTokens = false
   /// Known once all reservations are made.
   var drawsTokens = false
-  /// Where a hook of this exchange may wait: the calls of the event in hand.
-  private(set) var waiting: LaneWaiting?
 
   struct Lane {
     var id: LaneID
-    var stages: [LaneStage]
+    let stages: [LaneStage]
+    /// The one of `stages`, which holds it, where it is one: a token then counts no reference to it.
+    let only: Unmanaged<LaneStage>?
     var hasEnded = false
+
+    init(id: LaneID, stages: [LaneStage]) {
+      self.id = id
+      self.stages = stages
+      only = stages.count == 1 ? .passUnretained(stages[0]) : nil
+    }
   }
 
   init(run: PolicyRun, stages: [Int]) {
     self.run = run
+    context = run.context
     worker = run.worker
     machines = stages.map { run.worker.machines[$0] }
     wantedChannels = machines.reduce(into: ChannelSet()) { $0.formUnion($1.binding.laneChannels) }
@@ -87,6 +99,9 @@ public final class PolicyLaneProcessor: LaneProcessor {
     let index = indexOfLane(lane)
     if lanes[index].hasEnded { return .proceed }
     guard let allowance, countsText(of: lane) else {
+      if let only = lanes[index].only {
+        return only._withUnsafeGuaranteedRef { flowLast($0, 0, index, text, isEnd: false, due: nil, into: &out) }
+      }
       return flow(lanes[index].stages, 0, index, text, isEnd: false, into: &out)
     }
     let count = allowance.admit(text)
@@ -231,6 +246,7 @@ public final class PolicyLaneProcessor: LaneProcessor {
   func openLane(_ id: LaneID) -> Int {
     answerBegins()
     lanes.append(Lane(id: id, stages: zip(machines, limits).map { LaneStage($0, id, run.filterState($0), limits: $1) }))
+    places = LanePlaces(of: lanes)
     return lanes.count - 1
   }
 
