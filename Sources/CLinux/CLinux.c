@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,19 @@ int clinux_start_thread(const char *name, size_t stack_size, void *(*body)(void 
 }
 
 int clinux_join_thread(uintptr_t thread) { return pthread_join((pthread_t)thread, NULL); }
+
+int clinux_keep_on_core(uintptr_t thread, uint32_t ordinal) {
+  cpu_set_t allowed, one;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return errno;
+  int count = CPU_COUNT(&allowed);
+  if (count == 0) return EINVAL;
+  int left = (int)(ordinal % (uint32_t)count);
+  int core = 0;
+  while (!CPU_ISSET(core, &allowed) || left-- > 0) core++;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  return pthread_setaffinity_np((pthread_t)thread, sizeof one, &one);
+}
 
 void clinux_detach_thread(uintptr_t thread) { pthread_detach((pthread_t)thread); }
 

@@ -27,6 +27,7 @@ extension ConfigurationPrinter {
       ("listeners", .list(configuration.listeners.map(node))),
       ("admin", .object([("address", .text(configuration.admin.address.description))])),
       ("workers", workers),
+      ("worker_cores", .text(configuration.workerCores.rawValue)),
       ("io_uring", .text(configuration.ioUring.rawValue)),
       ("clusters", .list(configuration.clusters.map(node))),
       ("models", .list(configuration.models.map(node))),

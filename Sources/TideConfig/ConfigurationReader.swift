@@ -45,9 +45,8 @@ final class ConfigurationReader {
   }
 
   static let keys = [
-    "listeners", "admin", "workers", "io_uring", "clusters", "models", "plugins", "policies", "routes", "limits",
-    "store", "log",
-    "drain",
+    "listeners", "admin", "workers", "worker_cores", "io_uring", "clusters", "models", "plugins", "policies",
+    "routes", "limits", "store", "log", "drain",
   ]
 
   /// - Returns: nil when the document is not a map; else a configuration that counts only if there is no diagnostic.
@@ -72,6 +71,7 @@ final class ConfigurationReader {
       listeners: readListeners(fields),
       admin: readAdmin(fields),
       workers: readWorkers(fields),
+      workerCores: fields.choice("worker_cores", default: .any),
       ioUring: fields.choice("io_uring", default: .automatic),
       clusters: clusters,
       models: models,

@@ -8,6 +8,7 @@ public struct GatewayConfiguration: Sendable {
   public var listeners: [ListenerConfiguration]
   public var admin: AdminConfiguration
   public var workers: WorkerCount
+  public var workerCores: WorkerCores
   public var ioUring: IOUringUse
   public var clusters: [ClusterConfiguration]
   public var models: [ModelEntry]
@@ -33,6 +34,14 @@ public struct GatewayConfiguration: Sendable {
   public var allPolicies: [PolicyBinding] {
     policies + routes.flatMap(\.policies)
   }
+}
+
+/// Where the kernel may run workers.
+public enum WorkerCores: String, Sendable, CaseIterable {
+  /// On any core that the process has, from moment to moment.
+  case any
+  /// Each on one core, which is shared only when there are more workers than cores.
+  case own
 }
 
 /// Whether workers send by io_uring.

@@ -107,6 +107,7 @@ public final class Gateway {
       stores: stores, store: store)
     try makeAdmin(configuration)
     for worker in workers { worker.io.start() }
+    if configuration.workerCores == .own { keepWorkersOnCores() }
     adminIO?.start()
     watchdog = StallWatchdog(workers: workers.map(\.io))
     watchdog?.start()
@@ -128,6 +129,14 @@ public final class Gateway {
     log = opened
     relay.connect(opened)
     return opened
+  }
+
+  /// Gives each worker a core. Where the kernel does not let it, they run as before.
+  private func keepWorkersOnCores() {
+    for worker in workers {
+      guard let failure = worker.io.keepOnCore(worker.io.index) else { continue }
+      return log.warning("workers run on any core, though `worker_cores` is `own`: \(failure)")
+    }
   }
 
   private var listenerAddresses: [String: SocketAddress] = [:]
@@ -322,6 +331,7 @@ public final class Gateway {
     }
     if next.admin != started.admin { refuse("admin") }
     if next.workers != started.workers { refuse("workers") }
+    if next.workerCores != started.workerCores { refuse("worker_cores") }
     if next.ioUring != started.ioUring { refuse("io_uring") }
     if next.limits.connections != started.limits.connections { refuse("limits.connections") }
     if next.log != started.log { refuse("log") }

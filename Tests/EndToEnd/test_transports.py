@@ -1,9 +1,11 @@
 """Every way in and out, with curl: HTTP versions, TLS, upstreams that fail, and what crosses the gateway."""
 
 import json
+import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 
 import h2.connection
 import h2.errors
@@ -409,3 +411,27 @@ def test_a_key_in_other_headers(start, engine):
     for header in ("x-none: 1", "authorization: Bearer", "authorization: Basic " + KEY, "x-api-key: wrong"):
         answer = chat(gateway.url, "-H", header)
         assert (answer.status, answer.code) == (401, "invalid_api_key"), header
+
+
+def worker_cores(gateway):
+    """The cores of each worker's thread, as Linux lists them."""
+    cores = {}
+    for task in Path(f"/proc/{gateway.process.pid}/task").iterdir():
+        name = (task / "comm").read_text().strip()
+        if re.fullmatch(r"tide-\d+", name):
+            cores[name] = re.search(r"Cpus_allowed_list:\s*(\S+)", (task / "status").read_text())[1]
+    return cores
+
+
+@pytest.mark.parametrize("choice", ["own", "any"])
+def test_workers_keep_to_cores_of_their_own_where_asked(start, engine, choice):
+    gateway = start(configuration(engine.url, worker_cores=choice))
+    allowed = sorted(os.sched_getaffinity(0))
+    cores = worker_cores(gateway)
+    # Beside the two workers, the admin listener has a thread of the same kind, which goes anywhere.
+    own = [cores[f"tide-{place}"] for place in range(2)]
+    if choice == "own":
+        assert own == [str(allowed[place % len(allowed)]) for place in range(2)]
+    else:
+        assert len(set(cores.values())) == 1
+    assert said(chat(gateway.url, "-H", f"authorization: Bearer {KEY}")) == "the tide is in"

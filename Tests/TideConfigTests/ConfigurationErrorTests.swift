@@ -31,6 +31,11 @@ struct ConfigurationErrorTests {
     ("listeners: [ { address: 'a:1', tls: { certificates: [] } } ]", "1:37 `tls` of a listener needs at least one"),
     ("workers: many", "1:10 `workers` must be `auto` or a whole number between 1 and 1024, not `many`"),
     ("workers: 0", "1:10 `workers` must be"),
+    (
+      "worker_cores: won",
+      "1:15 `worker_cores` of the configuration cannot be `won` (did you mean `own`? allowed: any, own)"
+    ),
+    ("worker_cores: 2", "1:15 `worker_cores` of the configuration must be one of any, own"),
     ("io_uring: of", "1:11 `io_uring` of the configuration cannot be `of` (did you mean `off`? allowed: auto, off)"),
     ("io_uring: true", "1:11 `io_uring` of the configuration must be one of auto, off"),
     ("clusters: [ { engine: {} } ]", "1:13 a cluster needs a `name`"),

@@ -48,6 +48,7 @@ struct ConfigurationPrinterTests {
     let text = ConfigurationPrinter.json(try configuration(ConfigurationFolder(files: SampleConfiguration.files)))
     let object = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
     #expect(object?["workers"] as? Int == 3)
+    #expect(object?["worker_cores"] as? String == "own")
     #expect(object?["io_uring"] as? String == "off")
     #expect((object?["clusters"] as? [[String: Any]])?.count == 3)
   }

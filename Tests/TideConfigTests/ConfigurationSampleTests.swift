@@ -24,6 +24,7 @@ struct ConfigurationSampleTests {
     #expect(secure.protocols == [.h2, .http11])
     #expect(configuration.admin.address.description == "127.0.0.1:8081")
     #expect(configuration.workers == .exactly(3))
+    #expect(configuration.workerCores == .own)
     #expect(configuration.ioUring == .off)
 
     let openAI = try #require(configuration.cluster(named: "openai"))
@@ -77,7 +78,7 @@ struct ConfigurationSampleTests {
     #expect(configuration.policies.map(\.name) == ["api-keys", "house-style"])
     let filter = configuration.policies[1]
     #expect(filter.policy == "word-filter" && filter.share == "words" && filter.failure == ["on_segment": .skip])
-    #expect(filter.line == 42 && filter.column == 5)
+    #expect(filter.line == 43 && filter.column == 5)
     #expect(filter.when?.globs[.tenant]?.map(\.pattern) == ["acme", "initech"])
     #expect(filter.when?.not?.headers["x-raw"]?.map(\.pattern) == ["1"])
     guard case .string("color")? = filter.config["words"]?["colour"]?.value else {

@@ -15,6 +15,7 @@ enum SampleConfiguration {
     admin:
       address: 127.0.0.1:8081
     workers: 3
+    worker_cores: own
     io_uring: off
     clusters:
       - name: openai

@@ -32,6 +32,8 @@ void clinux_reset_on_close(int descriptor);
 // Starts a joinable thread. 0 or an errno value.
 int clinux_start_thread(const char *name, size_t stack_size, void *(*body)(void *), void *argument, uintptr_t *thread);
 int clinux_join_thread(uintptr_t thread);
+// Binds a thread to one of the cores that the calling thread may use: the ordinal-th, from 0, begun again after the last. 0 or an errno value.
+int clinux_keep_on_core(uintptr_t thread, uint32_t ordinal);
 void clinux_detach_thread(uintptr_t thread);
 // Makes the calling thread alone nicer to the others.
 void clinux_lower_priority(int niceness);

@@ -165,6 +165,16 @@ public final class Worker: @unchecked Sendable {
     thread = started
   }
 
+  /// Has the kernel run this worker's thread on one core alone. After `start`.
+  ///
+  /// - Parameter ordinal: among the cores that the process may use, from 0; what is beyond the last begins again.
+  /// - Returns: why the kernel does not let it; nil when it does.
+  public func keepOnCore(_ ordinal: Int) -> String? {
+    guard let thread else { preconditionFailure("worker \(index) has no thread to keep on a core") }
+    let error = clinux_keep_on_core(thread, UInt32(truncatingIfNeeded: ordinal))
+    return error == 0 ? nil : SocketFailure.text(of: error)
+  }
+
   /// Waits for the thread of `start` to end.
   public func join() {
     guard let thread else { return }
