@@ -5,7 +5,7 @@
 /// A growable first-in first-out run of bytes: what one side has produced and the other has not taken yet.
 ///
 /// Owned by one worker. Bytes are appended at the tail and consumed from the head; storage is released as soon as the
-/// queue runs empty and had grown past `keptCapacity`, so that an idle stream costs no buffer.
+/// queue runs empty and had grown past `keptCapacity`, so that an idle stream costs a small buffer at most.
 public struct ByteQueue: ~Copyable {
   /// Storage up to this size survives running empty, so that a token stream does not allocate for every token, nor one that gets a dozen at a
   /// time because the machine is full: storage that comes and goes for thousands of streams costs page faults as well.

@@ -88,7 +88,7 @@ extension HTTP2Session {
   @inline(__always)
   func findLive(_ id: Int32) -> Unmanaged<HTTPStream>? {
     if id == foundID, let found { return found }
-    if role == .client, let stream = table[id] {
+    if let stream = table?[id] {
       foundID = id
       found = stream
       return stream

@@ -274,7 +274,7 @@ extension HTTP2Session {
       stream.flags.insert(.hasFinalHead)
       if !isEnd {
         noteRecord(of: stream)
-        table.insert(stream)
+        table?.insert(stream)
       }
     }
     stream.consumer?.streamHead(stream, head, isInterim: isInterim)

@@ -77,7 +77,7 @@ extension HTTP2Session {
       liveCount = live.count
     }
     if id == foundID { found = nil }
-    table.remove(stream)
+    table?.remove(stream)
     stream.carrierRecord = nil
     stream.carrierSource = nil
     if stream.flags.contains(.isUnscheduled) { unscheduled.remove(stream) }

@@ -53,7 +53,7 @@ public final class HTTP2Session: StreamCarrier {
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
   var earlyEnds: ContiguousArray<HTTPStream> = []
   /// Client: those of `live` whose answers have begun, for `findLive`.
-  let table = StreamTable()
+  let table: StreamTable?
   /// Client: looks at the frames to come and fetches what they will touch.
   let ahead: DataAhead?
 
@@ -91,7 +91,8 @@ public final class HTTP2Session: StreamCarrier {
     self.settings = settings
     self.owner = owner
     self.now = now
-    ahead = role == .client ? DataAhead(table) : nil
+    table = role == .client ? StreamTable() : nil
+    ahead = table.map { DataAhead($0) }
     monitor = FloodMonitor(now: now)
     firstSettingsDeadline = now.advanced(byMs: HTTP2Session.handshakeLimitMs)
     settingsAckDeadline = firstSettingsDeadline
@@ -225,7 +226,7 @@ public final class HTTP2Session: StreamCarrier {
       found = nil
       nghttp2_session_del(session)
       unscheduled = StreamQueue()
-      table.removeAll()
+      table?.removeAll()
       for stream in live { stream.carrier = nil }
       live = []
       liveCount = 0
