@@ -34,7 +34,7 @@ public final class HTTPStream {
   public var lastProgress = MonotonicTime.zero
   /// Bytes the codec took since `lastProgress` was set by the stall rule's owner.
   public var takenByteCount: UInt64 = 0
-  /// The carrier's own notes on this stream; nobody else writes these six.
+  /// The carrier's own notes on this stream; nobody else writes these seven.
   public var carrierFlags: UInt32 = 0
   /// Bytes taken in the current `produce` whose `streamTaken` is still to come.
   public var carrierTaken: UInt32 = 0
@@ -42,9 +42,11 @@ public final class HTTPStream {
   public var carrierAwaited = -1
   /// Where the carrier keeps this stream in its list.
   public var carrierPosition = 0
-  /// Where the carrier's library keeps its own record of this stream, and of its output. To be fetched into the cache, not read.
-  public var carrierRecord: UnsafeRawPointer?
-  public var carrierSource: UnsafeRawPointer?
+  /// HTTP/2: bytes of `output` that the peer lets us send; negative once it has taken room back.
+  public var carrierWindow = 0
+  /// HTTP/2: body bytes that the carrier counts itself and whose credit has not been returned; those returned and not announced.
+  public var carrierReceived: Int32 = 0
+  public var carrierReturned: Int32 = 0
 
   /// Bytes of a stream in memory: what is fetched of one.
   public static let byteCount = 184

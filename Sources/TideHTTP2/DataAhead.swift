@@ -24,7 +24,6 @@ final class DataAhead {
   private static let leastByteCount = 1024
 
   /// Bytes from the beginning of each that a frame reads and writes.
-  private static let recordByteCount = 256
   private static let consumerByteCount = 192
 
   private let table: StreamTable
@@ -104,7 +103,6 @@ final class DataAhead {
     guard fetchedCount < foundCount, fetchedCount &- begunCount < Self.consumerLead else { return false }
     streams[fetchedCount & (Self.ringSize - 1)]?._withUnsafeGuaranteedRef {
       cprefetch($0.consumerAddress, Self.consumerByteCount)
-      cprefetch($0.carrierRecord, Self.recordByteCount)
     }
     fetchedCount &+= 1
     return true

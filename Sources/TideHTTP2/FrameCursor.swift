@@ -2,9 +2,6 @@
 ///
 /// Judges nothing. On bytes that are no frames it finds nonsense, and nghttp2 ends the connection.
 struct FrameCursor {
-  private static let headerByteCount = 9
-  private static let dataType: UInt8 = 0
-
   /// Bytes of the frame in hand that have not been passed.
   private var left = 0
   /// The first bytes of a header whose rest has not come, and how many.
@@ -21,23 +18,18 @@ struct FrameCursor {
       offset &+= step
       left &-= step
       guard left == 0, offset < bytes.count else { return nil }
-      let type: UInt8
-      let id: UInt32
-      if begunCount == 0, bytes.count &- offset >= Self.headerByteCount {
-        let front = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-        left = Int(front >> 40)
-        type = UInt8(truncatingIfNeeded: front >> 32)
-        id = UInt32(truncatingIfNeeded: front) << 8 | UInt32(bytes[offset &+ 8])
-        offset &+= Self.headerByteCount
+      let header: FrameHeader
+      if begunCount == 0, bytes.count &- offset >= FrameHeader.byteCount {
+        header = FrameHeader(in: bytes, at: offset)
+        offset &+= FrameHeader.byteCount
       } else {
         guard let last = gather(bytes, &offset) else { return nil }
-        left = Int(begun >> 40)
-        type = UInt8(truncatingIfNeeded: begun >> 32)
-        id = UInt32(truncatingIfNeeded: begun) << 8 | UInt32(last)
+        header = FrameHeader(front: begun, last: last)
         begun = 0
         begunCount = 0
       }
-      if type == Self.dataType, left > 0 { return Int32(truncatingIfNeeded: id & 0x7fff_ffff) }
+      left = header.payloadByteCount
+      if header.type == FrameHeader.data, left > 0 { return header.streamID }
     }
   }
 
@@ -47,7 +39,7 @@ struct FrameCursor {
       let byte = bytes[offset]
       offset &+= 1
       begunCount &+= 1
-      if begunCount == Self.headerByteCount { return byte }
+      if begunCount == FrameHeader.byteCount { return byte }
       begun = begun << 8 | UInt64(byte)
     }
     return nil

@@ -11,11 +11,11 @@ extension HTTP2Session {
     nghttp2_session_callbacks_set_send_callback(table) { _, data, count, _, userData in
       HTTP2Session.with(userData) { $0.write(UnsafeRawBufferPointer(start: data, count: count)) }
     }
-    nghttp2_session_callbacks_set_send_data_callback(table) { _, _, header, count, source, userData in
+    nghttp2_session_callbacks_set_send_data_callback(table) { _, _, header, _, source, userData in
       guard let stream = source?.pointee.ptr, let header else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
       return HTTP2Session.with(userData) { session in
         HTTP2Session.stream(stream)._withUnsafeGuaranteedRef {
-          session.writeData(header: header, byteCount: count, stream: $0)
+          session.writeLastPart(header: header, of: $0)
         }
       }
     }
@@ -62,12 +62,11 @@ extension HTTP2Session {
   }
 
   /// nghttp2's pull on a stream's output.
-  static let readData: nghttp2_data_source_read_callback = { _, _, _, count, flags, source, userData in
+  static let readData: nghttp2_data_source_read_callback = { _, _, _, _, flags, source, userData in
     guard let stream = source?.pointee.ptr, let flags else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
     return HTTP2Session.with(userData) { session in
       HTTP2Session.stream(stream)._withUnsafeGuaranteedRef {
-        $0.carrierSource = UnsafeRawPointer(source)
-        return session.offerData(of: $0, atMost: count, flags: &flags.pointee)
+        session.offerData(of: $0, flags: &flags.pointee)
       }
     }
   }

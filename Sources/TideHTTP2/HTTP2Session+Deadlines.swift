@@ -54,7 +54,7 @@ extension HTTP2Session {
         session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, NGHTTP2_NO_ERROR.rawValue, nil, 0)
       hasCapacityChanged = true
     }
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
     settle()
   }
 
@@ -66,7 +66,7 @@ extension HTTP2Session {
     let last = nghttp2_session_get_last_proc_stream_id(session)
     nghttp2_submit_goaway(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), last, NGHTTP2_NO_ERROR.rawValue, nil, 0)
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
   }
 
   /// A PING came back; ours are sent for the drain only.

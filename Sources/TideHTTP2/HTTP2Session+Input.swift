@@ -14,37 +14,61 @@ extension HTTP2Session {
 
   /// Takes bytes from the transport. Never throws: what is wrong ends streams or the connection.
   public func receive(_ bytes: UnsafeRawBufferPointer, now: MonotonicTime) {
-    guard closing == nil, !isTerminated, let base = bytes.baseAddress else { return }
+    guard closing == nil, !isTerminated, bytes.baseAddress != nil else { return }
     self.now = now
     withExtendedLifetime(self) {
       let limit = role == .server ? Self.serverSliceByteCount : Self.clientSliceByteCount
       var offset = 0
-      while offset < bytes.count, closing == nil, !isTerminated, let session {
+      while offset < bytes.count, closing == nil, !isTerminated {
         let count = min(limit, bytes.count &- offset)
-        ahead?.begin(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count]))
-        depth += 1
-        let result = nghttp2_session_mem_recv(
-          session, (base + offset).assumingMemoryBound(to: UInt8.self), count)
-        depth -= 1
-        ahead?.end()
+        take(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count]))
         offset &+= count
-        if result < 0 {
-          receiveFailed(Int32(clamping: result))
-        } else if !monitor.fed(count, now: now) {
-          failAttack("overhead")
-        } else if nghttp2_session_get_outbound_queue_size(session)
-          > (role == .server ? Self.serverQueueLimit : Self.clientQueueLimit)
-        {
-          failAttack("outbound queue")
-        }
       }
-      if receivedBodyByteCount > 0, let session {
-        nghttp2_session_consume_connection(session, receivedBodyByteCount)
-        receivedBodyByteCount = 0
-      }
+      giveConnectionCredit()
       if !pending.isEmpty { dispatchPending() }
-      if let session, nghttp2_session_want_write(session) != 0 || closing != nil { owner.codecNeedsFlush() }
+      if isNativeDue, let session { isNativeDue = nghttp2_session_want_write(session) != 0 }
+      if isNativeDue || closing != nil || !unscheduled.isEmpty { owner.codecNeedsFlush() }
       settle()
+    }
+  }
+
+  /// Takes one slice: what is nghttp2's goes to nghttp2.
+  private func take(_ bytes: UnsafeRawBufferPointer) {
+    ahead?.begin(bytes)
+    depth += 1
+    var offset = 0
+    while closing == nil, !isTerminated, let piece = intake.next(in: bytes, from: &offset) {
+      switch piece {
+      case .data(let streamID, let frame):
+        let part = UnsafeRawBufferPointer(rebasing: bytes[frame])
+        if !bodyPartReceived(on: streamID, UnsafeRawBufferPointer(rebasing: part[FrameHeader.byteCount...])) {
+          feed(part)
+        }
+      case .native(let range): feed(UnsafeRawBufferPointer(rebasing: bytes[range]))
+      case .nativeHeld: intake.withHeld { feed($0) }
+      case .windowUpdate(let streamID, let increment, let frame):
+        if !windowGrows(streamID, by: increment) { feed(UnsafeRawBufferPointer(rebasing: bytes[frame])) }
+      case .windowUpdateHeld(let streamID, let increment):
+        if !windowGrows(streamID, by: increment) { intake.withHeld { feed($0) } }
+      }
+    }
+    depth -= 1
+    ahead?.end()
+  }
+
+  private func feed(_ bytes: UnsafeRawBufferPointer) {
+    guard let session, let base = bytes.baseAddress else { return }
+    let result = nghttp2_session_mem_recv(session, base.assumingMemoryBound(to: UInt8.self), bytes.count)
+    isNativeDue = true
+    hasNativeRun = true
+    if result < 0 {
+      receiveFailed(Int32(clamping: result))
+    } else if !monitor.fed(bytes.count, now: now) {
+      failAttack("overhead")
+    } else if nghttp2_session_get_outbound_queue_size(session)
+      > (role == .server ? Self.serverQueueLimit : Self.clientQueueLimit)
+    {
+      failAttack("outbound queue")
     }
   }
 
@@ -73,7 +97,7 @@ extension HTTP2Session {
       if let found = findLive(header.stream_id) {
         found._withUnsafeGuaranteedRef {
           checkAnnouncedLength(header, of: $0)
-          checkWindow(header, of: $0)
+          checkWindow(header.length, of: $0)
         }
       }
     case NGHTTP2_HEADERS:
@@ -97,7 +121,7 @@ extension HTTP2Session {
     case NGHTTP2_PING:
       if !isAcknowledgement, !monitor.ping(now: now) { failAttack("pings") }
     case NGHTTP2_WINDOW_UPDATE:
-      if !monitor.windowUpdate(activeStreamCount: live.count) { glitch() }
+      if !isGivingNativeRoom { noteWindowUpdate() }
     case NGHTTP2_GOAWAY:
       // A second one is the end of a drain; more are a game.
       if isGoawayReceived { glitch() }
@@ -137,6 +161,7 @@ extension HTTP2Session {
       } else {
         firstSettingsDeadline = .distantFuture
         hasCapacityChanged = true
+        initialWindowMayHaveChanged()
       }
     case NGHTTP2_PING:
       if isAcknowledgement { pingIsAcknowledged() }
@@ -190,11 +215,32 @@ extension HTTP2Session {
   /// DATA beyond what the stream's window can have had room for. nghttp2 would end the stream; a peer that cannot count
   /// cannot be talked to at all.
   @inline(__always)
-  private func checkWindow(_ header: nghttp2_frame_hd, of stream: HTTPStream) {
-    guard settings.initialWindowSize >= 65_535,
-      stream.unreturnedCredit &+ header.length > settings.initialWindowSize
-    else { return }
+  private func checkWindow(_ byteCount: Int, of stream: HTTPStream) {
+    guard settings.initialWindowSize >= 65_535, stream.unreturnedCredit &+ byteCount > settings.initialWindowSize else {
+      return
+    }
     fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR)
+  }
+
+  /// Takes a body part that nghttp2 is not to see.
+  ///
+  /// - Returns: false when it is one that concerns nghttp2.
+  private func bodyPartReceived(on streamID: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let found = table?[streamID] else { return false }
+    return found._withUnsafeGuaranteedRef { stream in
+      guard stream.flags.intersection([.isBodyPlain, .isAborted, .isLocallyReset, .isRemoteEnded]) == .isBodyPlain
+      else {
+        return false
+      }
+      ahead?.frameBegins(streamID)
+      checkWindow(bytes.count, of: stream)
+      connectionReceived &+= bytes.count
+      if connectionReceived > settings.connectionWindowSize { fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR) }
+      guard closing == nil else { return true }
+      stream.carrierReceived &+= Int32(truncatingIfNeeded: bytes.count)
+      bodyReceived(on: stream, bytes)
+      return true
+    }
   }
 
   func bodyReceived(id: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {
@@ -212,7 +258,7 @@ extension HTTP2Session {
       consumer.streamBody(stream, bytes)
     } else if !stream.flags.contains(.isAborted) {
       // Nobody wants the body of a request that is answered without looking at it.
-      if let session { nghttp2_session_consume_stream(session, stream.id, bytes.count) }
+      giveCredit(bytes.count, to: stream)
     }
   }
 
@@ -241,7 +287,6 @@ extension HTTP2Session {
     let stream = HTTPStream(id: id, carrier: self)
     if isEnd { stream.flags.insert(.isRemoteEnded) }
     hold(stream)
-    noteRecord(of: stream)
     nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
     switch RequestRules.judge(block, isSecure: settings.isSecure) {
     case .rejected(let status):
@@ -272,9 +317,10 @@ extension HTTP2Session {
       status: block.status, headers: block.finishedFields(), contentLength: block.contentLength)
     if !isInterim {
       stream.flags.insert(.hasFinalHead)
-      if !isEnd {
-        noteRecord(of: stream)
-        table?.insert(stream)
+      if !isEnd { table?.insert(stream) }
+      // Without a length there is nothing to check but the end. What else may have no body is nghttp2's to know.
+      if block.status == 200, block.contentLength == nil, !stream.flags.contains(.isHeadOnly) {
+        stream.flags.insert(.isBodyPlain)
       }
     }
     stream.consumer?.streamHead(stream, head, isInterim: isInterim)

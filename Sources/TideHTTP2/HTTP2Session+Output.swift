@@ -6,21 +6,10 @@ import TideCore
   import Glibc
 #endif
 
-/// What goes out: heads, bodies pulled from the streams' queues, resets.
+/// What goes out: the order of it all, heads, trailers, resets.
 extension HTTP2Session {
-  /// The shortest DATA frame that is cut because the caller's buffer is nearly full.
-  private static let smallestCut = 512
-  private static let frameHeaderByteCount = 9
-  static let maxDataByteCount = 16_384
-  // Bytes of what a flush touches, from its beginning; nghttp2's record of a stream's output stands around what it names to its callbacks.
+  /// Bytes of a session, from its beginning, that a flush touches.
   private static let sessionByteCount = 320
-  private static let nativeByteCount = 512
-  private static let recordByteCount = 256
-  private static let sourceOffset = 112
-  private static let sourceByteCount = 160
-  private static let outputByteCount = 512
-  /// Streams that nghttp2 is told of in one go: its order among them is its own.
-  private static let scheduledAtOnce = 16
 
   /// Writes as much as there is and `buffer` (1 KiB at least) takes. 0 when nothing can go out now.
   ///
@@ -34,8 +23,10 @@ extension HTTP2Session {
     outCount = 0
     ranOutOfRoom = false
     depth += 1
-    var result = nghttp2_session_send(session)
-    while result == 0, !ranOutOfRoom, scheduleNext(session) { result = nghttp2_session_send(session) }
+    if !owed.isEmpty { writeOwed() }
+    var result: Int32 = 0
+    if isNativeDue, !ranOutOfRoom { result = sendNative(session) }
+    if result == 0, !ranOutOfRoom, !unscheduled.isEmpty { result = writeBodies(session) }
     outBase = nil
     outCapacity = 0
     if result != 0, result != NGHTTP2_ERR_CALLBACK_FAILURE.rawValue { fail(.protocolError, code: nil) }
@@ -47,21 +38,29 @@ extension HTTP2Session {
     return outCount
   }
 
-  /// Fetches what the next `produce` of `session` will touch: the session (step 0), nghttp2's and the one stream of a client (1), that stream's
-  /// output and record (2). Takes an address, since a reference would be counted in the memory that is to be fetched.
+  /// Lets nghttp2 write what it has.
+  func sendNative(_ session: OpaquePointer) -> Int32 {
+    let result = nghttp2_session_send(session)
+    isNativeDue = ranOutOfRoom
+    hasNativeRun = true
+    return result
+  }
+
+  /// nghttp2 has something to write.
+  func nativeNeedsFlush() {
+    isNativeDue = true
+    owner.codecNeedsFlush()
+  }
+
+  /// Fetches what the next `produce` of `session` will touch: the session (step 0), the first stream that waits (1), that stream's output (2).
+  /// Takes an address, since a reference would be counted in the memory that is to be fetched.
   public static func prefetch(_ session: Unmanaged<HTTP2Session>, _ step: Int) {
-    switch step {
-    case 0: cprefetch(session.toOpaque(), Self.sessionByteCount)
-    case 1:
-      session._withUnsafeGuaranteedRef {
-        cprefetch(UnsafeRawPointer($0.session), Self.nativeByteCount)
-        cprefetch($0.found?.toOpaque(), HTTPStream.byteCount)
-      }
-    default:
-      session._withUnsafeGuaranteedRef {
-        guard $0.liveCount == 1, let stream = $0.found else { return }
-        stream._withUnsafeGuaranteedRef { fetchOutput(of: $0) }
-      }
+    if step == 0 { return cprefetch(session.toOpaque(), Self.sessionByteCount) }
+    guard let stream = session._withUnsafeGuaranteedRef({ $0.unscheduled.peek(0) }) else { return }
+    if step == 1 {
+      cprefetch(stream.toOpaque(), HTTPStream.byteCount)
+    } else {
+      stream._withUnsafeGuaranteedRef { fetchOutput(of: $0) }
     }
   }
 
@@ -89,77 +88,7 @@ extension HTTP2Session {
       stream.isHeadSent = true
       if endStream { stream.outputEnd = .ended }
     }
-    owner.codecNeedsFlush()
-  }
-
-  func noteOutput(of stream: HTTPStream) {
-    guard stream.isHeadSent else { return }
-    if stream.isOutputDeferred {
-      guard let session, !stream.output.isEmpty || stream.outputEnd != .open else { return }
-      stream.isOutputDeferred = false
-      if stream.outputEnd == .endedWithTrailers, stream.output.isEmpty {
-        // nghttp2 would send an empty DATA frame first; the trailers alone say it all.
-        stream.flags.insert(.isLocalEnded)
-        submitTrailers(stream)
-      } else if liveCount == 1 {
-        nghttp2_session_resume_data(session, stream.id)
-      } else {
-        schedule(stream)
-      }
-    }
-    owner.codecNeedsFlush()
-  }
-
-  @inline(__always)
-  private func schedule(_ stream: HTTPStream) {
-    stream.flags.insert(.isUnscheduled)
-    unscheduled.append(stream)
-  }
-
-  /// Tells nghttp2 of the streams that have waited longest; false when none waits.
-  private func scheduleNext(_ session: OpaquePointer) -> Bool {
-    fetchScheduled(session)
-    var count = 0
-    while count < Self.scheduledAtOnce, let next = unscheduled.popFirst() {
-      next._withUnsafeGuaranteedRef { stream in
-        stream.flags.remove([.hasHadTurn, .isUnscheduled])
-        // One that was reset meanwhile is known to nobody any more.
-        guard stream.carrier != nil, !stream.flags.contains(.isAborted) else { return }
-        nghttp2_session_resume_data(session, stream.id)
-        count += 1
-      }
-    }
-    return count > 0
-  }
-
-  /// Fetches the streams of this go, which nghttp2 will look up one by one, and those of the next.
-  private func fetchScheduled(_ session: OpaquePointer) {
-    var place = 0
-    while place < Self.scheduledAtOnce, let stream = unscheduled.peek(place) {
-      stream._withUnsafeGuaranteedRef {
-        // The look-up itself fetches what it reads, and waits for none of the others.
-        _ = nghttp2_session_find_stream(session, $0.id)
-        Self.fetchOutput(of: $0)
-      }
-      if let later = unscheduled.peek(place &+ Self.scheduledAtOnce) {
-        cprefetch(later.toOpaque(), HTTPStream.byteCount)
-      }
-      place &+= 1
-    }
-  }
-
-  /// Fetches what a stream's DATA frame is made of: its bytes, and nghttp2's records of it.
-  @inline(__always)
-  private static func fetchOutput(of stream: HTTPStream) {
-    cprefetch(stream.carrierRecord, recordByteCount)
-    if let source = stream.carrierSource { cprefetch(source - sourceOffset, sourceByteCount) }
-    cprefetch(stream.output.readableBytes.baseAddress, min(stream.output.byteCount, outputByteCount))
-  }
-
-  func giveCredit(_ byteCount: Int, to stream: HTTPStream) {
-    guard let session, !isTerminated else { return }
-    nghttp2_session_consume_stream(session, stream.id, byteCount)
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
   }
 
   func cancel(_ stream: HTTPStream, _ reason: StreamReset) {
@@ -179,10 +108,10 @@ extension HTTP2Session {
     guard let session, !stream.flags.contains(.isLocallyReset) else { return }
     stream.flags.insert(.isLocallyReset)
     nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, reason.http2Code)
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
   }
 
-  private func submitTrailers(_ stream: HTTPStream) {
+  func submitTrailers(_ stream: HTTPStream) {
     guard let session else { return }
     _ = HeaderFieldVector.with(trailers: stream.outputTrailers ?? HeaderList()) { vector, count in
       nghttp2_submit_trailer(session, stream.id, vector, count)
@@ -197,7 +126,7 @@ extension HTTP2Session {
       stream.flags.insert(.isLocallyReset)
       nghttp2_submit_rst_stream(
         session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, NGHTTP2_NO_ERROR.rawValue)
-      owner.codecNeedsFlush()
+      nativeNeedsFlush()
     }
   }
 
@@ -229,61 +158,14 @@ extension HTTP2Session {
     return count
   }
 
-  /// Says how many bytes the next DATA frame of `stream` takes, and whether it is the last.
-  func offerData(of stream: HTTPStream, atMost limit: Int, flags: inout UInt32) -> Int {
-    let available = stream.output.byteCount
-    if available == 0, stream.outputEnd == .open {
-      stream.isOutputDeferred = true
-      stream.flags.remove(.hasHadTurn)
-      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    }
-    // A frame each: who has more waits behind those who have had none.
-    if stream.flags.contains(.hasHadTurn), !unscheduled.isEmpty {
-      stream.flags.remove(.hasHadTurn)
-      schedule(stream)
-      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    }
-    stream.flags.insert(.hasHadTurn)
-    let room = max(outCapacity &- outCount &- Self.frameHeaderByteCount, Self.smallestCut)
-    let count = min(available, limit, room, Self.maxDataByteCount)
-    flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
-    if count == available, stream.outputEnd != .open {
-      flags |= NGHTTP2_DATA_FLAG_EOF.rawValue
-      stream.flags.insert(.isLocalEnded)
-      if stream.outputEnd == .endedWithTrailers {
-        flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        submitTrailers(stream)
-      } else if role == .server, !stream.flags.contains(.isRemoteEnded) {
-        earlyEnds.append(stream)
-      }
-    }
-    return count
-  }
-
-  /// Writes one DATA frame, all of it or nothing.
-  func writeData(header: UnsafePointer<UInt8>, byteCount: Int, stream: HTTPStream) -> Int32 {
-    if isTerminated { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
-    // An abandoned stream has dropped its output; its RST_STREAM is on the way.
-    guard stream.output.byteCount >= byteCount else { return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-    guard let outBase, outCapacity &- outCount >= Self.frameHeaderByteCount &+ byteCount else {
+  /// Where the next `byteCount` bytes go; nil when there is no room for all of them.
+  @inline(__always)
+  func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    guard let outBase, outCapacity &- outCount >= byteCount else {
       ranOutOfRoom = true
-      return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
+      return nil
     }
-    memcpy(outBase + outCount, header, Self.frameHeaderByteCount)
-    outCount &+= Self.frameHeaderByteCount
-    monitor.frameSent()
-    guard byteCount > 0 else { return 0 }
-    outCount &+= stream.output.move(into: UnsafeMutableRawBufferPointer(start: outBase + outCount, count: byteCount))
-    if stream.carrierTaken == 0 { taken.append(stream) }
-    stream.carrierTaken &+= UInt32(truncatingIfNeeded: byteCount)
-    stream.takenByteCount &+= UInt64(truncatingIfNeeded: byteCount)
-    // All taken: whatever stalls later, its time begins anew.
-    if stream.output.isEmpty {
-      stream.lastProgress = .zero
-      // Nothing more will wait in it, though the answer may run for long.
-      if stream.outputEnd != .open { stream.output = ByteQueue() }
-    }
-    return 0
+    return outBase + outCount
   }
 
   func frameLeaves(_ frame: UnsafePointer<nghttp2_frame>) -> Int32 {

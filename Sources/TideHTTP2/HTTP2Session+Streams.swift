@@ -5,15 +5,10 @@ import TideCore
 extension HTTP2Session {
   /// Keeps a stream alive for nghttp2, whose user data it is, until `streamIsClosed`.
   func hold(_ stream: HTTPStream) {
+    stream.carrierWindow = peerInitialWindow
     stream.carrierPosition = live.count
     live.append(stream)
     liveCount = live.count
-  }
-
-  /// Where nghttp2 keeps `stream`, for those who fetch it into the cache.
-  func noteRecord(of stream: HTTPStream) {
-    guard let session else { return }
-    stream.carrierRecord = UnsafeRawPointer(nghttp2_session_find_stream(session, stream.id))
   }
 
   /// Hands on the requests of the batch that are still there at its end.
@@ -78,8 +73,6 @@ extension HTTP2Session {
     }
     if id == foundID { found = nil }
     table?.remove(stream)
-    stream.carrierRecord = nil
-    stream.carrierSource = nil
     if stream.flags.contains(.isUnscheduled) { unscheduled.remove(stream) }
     hasCapacityChanged = true
     guard !stream.flags.contains(.isAborted) else { return 0 }

@@ -5,7 +5,8 @@ import TideCore
 ///
 /// Owned by one worker and not thread-safe. Reads and writes no socket: the owner feeds `receive` and drains `produce`.
 /// nghttp2 judges the protocol; this class adds what it leaves open: limits against floods, deadlines, the checks of a
-/// request head, windows that follow the consumer, and exactly one end for every stream.
+/// request head, windows that follow the consumer, and exactly one end for every stream. Plain DATA and the windows it is counted by are
+/// this class's own, in and out (`FrameIntake`, `+Bodies`, `+Windows`): they are the tokens.
 ///
 /// A consumer may call any stream method from inside any event, and the owner may call `terminate` from inside any call
 /// of this class: what cannot be done inside an nghttp2 callback is kept for `settle`.
@@ -43,11 +44,20 @@ public final class HTTP2Session: StreamCarrier {
   var ranOutOfRoom = false
   /// Streams that the current `produce` took bytes from; `live` or `closed` holds them.
   var taken = TakenStreams()
-  /// Streams that have something to send and that nghttp2 has not been told of yet; `live` holds them.
-  ///
-  /// Of those that it knows it serves the oldest first, always: on a connection that takes less than there is, the youngest would
-  /// starve. It is told of a few at a time, in the order in which they got something to send.
+  /// Streams that have something to send, in the order in which they got it; `live` holds them.
   var unscheduled = StreamQueue()
+  /// Bytes of bodies that the peer lets us send on the connection.
+  var sendWindow = HTTP2Session.firstWindow
+  /// What SETTINGS of the peer give a new stream.
+  var peerInitialWindow = HTTP2Session.firstWindow
+  /// Whether nghttp2 may have something to write.
+  var isNativeDue = true
+  /// Whether nghttp2 has been called since `settle` looked whether it is finished.
+  var hasNativeRun = true
+  /// Whether nghttp2 is shown a WINDOW_UPDATE of our own making.
+  var isGivingNativeRoom = false
+  /// WINDOW_UPDATE frames to be written.
+  var owed: ContiguousArray<OwedCredit> = []
   /// Streams that were closed inside nghttp2, held until it is left.
   var closed: ContiguousArray<HTTPStream> = []
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
@@ -56,6 +66,10 @@ public final class HTTP2Session: StreamCarrier {
   let table: StreamTable?
   /// Client: looks at the frames to come and fetches what they will touch.
   let ahead: DataAhead?
+  var intake: FrameIntake
+  /// Client: body bytes read here that no WINDOW_UPDATE of the connection has given back, and how many of them are in `owed`.
+  var connectionReceived = 0
+  var connectionOwed = 0
 
   // Absolute deadlines; `.distantFuture` when not armed.
   var firstSettingsDeadline: MonotonicTime
@@ -74,7 +88,7 @@ public final class HTTP2Session: StreamCarrier {
   var monitor: FloodMonitor
   /// Streams that nghttp2 knows or will know, in no order. Their `HTTPStream` is nghttp2's user data, held alive here.
   var live: ContiguousArray<HTTPStream> = []
-  /// Body bytes of the current `receive` whose credit the connection's window gets back at its end.
+  /// Body bytes of the current `receive` that nghttp2 has counted, whose credit the connection's window gets back at its end.
   var receivedBodyByteCount = 0
   /// Server: heads received in the current batch and not handed on yet. A reset in the same batch makes them vanish.
   var pending: [PendingRequest] = []
@@ -82,6 +96,9 @@ public final class HTTP2Session: StreamCarrier {
   var block: HeaderBlock?
   var highestPeerStreamID: Int32 = 0
   var resetBudget: TokenBucket
+
+  /// The window of a connection, and of a stream until SETTINGS say otherwise (RFC 9113 section 6.9.2).
+  private static let firstWindow = 65_535
 
   /// Starts the connection: its SETTINGS leave with the first `produce`.
   ///
@@ -93,6 +110,7 @@ public final class HTTP2Session: StreamCarrier {
     self.now = now
     table = role == .client ? StreamTable() : nil
     ahead = table.map { DataAhead($0) }
+    intake = FrameIntake(role: role, readsData: role == .client)
     monitor = FloodMonitor(now: now)
     firstSettingsDeadline = now.advanced(byMs: HTTP2Session.handshakeLimitMs)
     settingsAckDeadline = firstSettingsDeadline
@@ -152,9 +170,10 @@ public final class HTTP2Session: StreamCarrier {
     stream.consumer = consumer
     stream.isHeadSent = true
     stream.flags = endStream ? [.isDispatched, .isLocalEnded] : .isDispatched
+    if head.method == "HEAD" { stream.flags.insert(.isHeadOnly) }
     if endStream { stream.outputEnd = .ended }
     hold(stream)
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
     return stream
   }
 
@@ -186,7 +205,9 @@ public final class HTTP2Session: StreamCarrier {
     guard closing == nil, !isTerminated else { return }
     closing = reason
     if case .attack = reason { counters.floods &+= 1 }
-    if let session, let code { nghttp2_session_terminate_session(session, code.rawValue) }
+    guard let session, let code else { return }
+    nghttp2_session_terminate_session(session, code.rawValue)
+    isNativeDue = true
   }
 
   func failAttack(_ limit: String) { fail(.attack(limit), code: NGHTTP2_ENHANCE_YOUR_CALM) }
@@ -206,10 +227,9 @@ public final class HTTP2Session: StreamCarrier {
   func settle() {
     guard depth == 0 else { return }
     if !closed.isEmpty { closed.removeAll(keepingCapacity: true) }
-    if closing == nil, !isTerminated, let session, nghttp2_session_want_read(session) == 0,
-      nghttp2_session_want_write(session) == 0
-    {
-      closing = .finished
+    if hasNativeRun, closing == nil, !isTerminated, let session {
+      hasNativeRun = false
+      if nghttp2_session_want_read(session) == 0, nghttp2_session_want_write(session) == 0 { closing = .finished }
     }
     if let closing, !isCloseReported {
       isCloseReported = true
@@ -260,9 +280,7 @@ public final class HTTP2Session: StreamCarrier {
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
           value: UInt32(clamping: settings.maxConcurrentStreams)))
-      // RFC 9218 instead of the tree of priorities that RFC 9113 gave up. nghttp2 then serves a stream with all it has before the
-      // next one (`unscheduled` sees to the order). Its scheduler of the tree counts bytes: a stream that is late has more to send,
-      // waits longer for its next turn, and stays late while others are punctual.
+      // Streams are served in turn (`unscheduled`), and not by the tree of priorities that RFC 9113 gave up.
       entries.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))
@@ -273,6 +291,6 @@ public final class HTTP2Session: StreamCarrier {
     nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count)
     nghttp2_session_set_local_window_size(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(clamping: settings.connectionWindowSize))
-    owner.codecNeedsFlush()
+    nativeNeedsFlush()
   }
 }

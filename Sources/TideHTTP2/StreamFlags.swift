@@ -22,10 +22,13 @@ struct StreamFlags: OptionSet {
   static let isGlitchCounted = StreamFlags(rawValue: 1 << 7)
   /// An empty DATA frame was let pass; the next one is a glitch.
   static let hadEmptyData = StreamFlags(rawValue: 1 << 8)
-  /// A DATA frame of its has left since it was scheduled.
-  static let hasHadTurn = StreamFlags(rawValue: 1 << 9)
-  /// In the queue of those that nghttp2 has not been told of.
+  /// Client: the request was HEAD, whose answer has no body whatever its head says.
+  static let isHeadOnly = StreamFlags(rawValue: 1 << 9)
+  /// In the queue of those that have something to send.
   static let isUnscheduled = StreamFlags(rawValue: 1 << 10)
+
+  /// Client: the answer's DATA is read here, since nothing but its end concerns nghttp2.
+  static let isBodyPlain = StreamFlags(rawValue: 1 << 11)
 
   /// Interim responses are counted in the top byte.
   static let interimUnit: UInt32 = 1 << 24
