@@ -46,8 +46,10 @@ struct FrameIntake {
     self.readsData = readsData
   }
 
-  /// Whether nghttp2, which has been given all that is its own, has whole frames only.
-  var isBetweenFrames: Bool { left == 0 }
+  /// Whether nghttp2, which has been given all that is its own, has whole frames and header blocks only.
+  var isBetweenFrames: Bool { left == 0 && !isInBlock }
+  /// Whether a piece of nghttp2's ends with the first frame that leaves it between frames.
+  var stopsBetweenFrames = false
 
   /// The next piece of `bytes`, from `offset` on, which is moved behind it; nil when they are used up.
   @inline(__always)
@@ -59,6 +61,7 @@ struct FrameIntake {
         let step = min(left, bytes.count &- offset)
         offset &+= step
         left &-= step
+        if stopsBetweenFrames, isBetweenFrames { break }
         continue
       }
       guard bytes.count &- offset >= FrameHeader.byteCount else { break }

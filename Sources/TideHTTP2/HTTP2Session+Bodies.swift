@@ -20,14 +20,16 @@ extension HTTP2Session {
   private static let outputLead = 4
 
   func noteOutput(of stream: HTTPStream) {
-    guard stream.isHeadSent, !stream.output.isEmpty || stream.outputEnd != .open else { return }
-    schedule(stream)
+    scheduleOutput(of: stream)
     owner.codecNeedsFlush()
   }
 
+  /// Puts `stream` in the queue if it has something to send and is not there yet.
   @inline(__always)
-  private func schedule(_ stream: HTTPStream) {
-    guard stream.flags.isDisjoint(with: [.isUnscheduled, .isLocalEnded]) else { return }
+  func scheduleOutput(of stream: HTTPStream) {
+    guard stream.isHeadSent, !stream.output.isEmpty || stream.outputEnd != .open,
+      stream.flags.isDisjoint(with: [.isUnscheduled, .isLocalEnded])
+    else { return }
     stream.flags.insert(.isUnscheduled)
     unscheduled.append(stream)
   }
@@ -37,23 +39,37 @@ extension HTTP2Session {
   /// - Returns: nghttp2's error; 0 for none.
   func writeBodies(_ session: OpaquePointer) -> Int32 {
     fetchFirst()
-    while closing == nil, !isTerminated, let next = unscheduled.peek(0) {
+    var error: Int32 = 0
+    // While the connection's window is used up, ends without bytes still leave; the others keep their order.
+    var heldBack: ContiguousArray<Unmanaged<HTTPStream>> = []
+    while error == 0, closing == nil, !isTerminated, let next = unscheduled.peek(0) {
       let result: BodyStep = next._withUnsafeGuaranteedRef { stream in
         // One that was reset meanwhile is known to nobody any more.
         stream.carrier == nil || stream.flags.contains(.isAborted) ? .done : writeBody(of: stream)
       }
-      if result == .noRoom { break }
+      if result == .bufferIsFull { break }
       _ = unscheduled.popFirst()
       fetchNext()
+      if result == .windowIsUsedUp {
+        heldBack.append(next)
+        continue
+      }
       next._withUnsafeGuaranteedRef { stream in
         stream.flags.remove(.isUnscheduled)
-        if result == .more { schedule(stream) }
+        if result == .more { scheduleOutput(of: stream) }
       }
       guard result == .ends else { continue }
-      let error = sendNative(session)
-      if error != 0 || ranOutOfRoom { return error }
+      error = sendNative(session)
+      if ranOutOfRoom { break }
     }
-    return 0
+    for stream in heldBack { stream._withUnsafeGuaranteedRef { restore($0) } }
+    return error
+  }
+
+  /// Puts one back that was held back, unless it has gone since.
+  private func restore(_ stream: HTTPStream) {
+    stream.flags.remove(.isUnscheduled)
+    if stream.carrier != nil { scheduleOutput(of: stream) }
   }
 
   private enum BodyStep {
@@ -63,28 +79,30 @@ extension HTTP2Session {
     case more
     /// nghttp2 has been told that the stream's last frame may leave.
     case ends
-    /// The connection takes no more: the buffer is full, or the window is.
-    case noRoom
+    case bufferIsFull
+    /// The connection's.
+    case windowIsUsedUp
   }
 
   /// Writes a frame of one stream.
   @inline(__always)
   private func writeBody(of stream: HTTPStream) -> BodyStep {
+    // A request's head may wait until the peer lets another stream be opened; it brings its stream back when it leaves.
+    guard stream.flags.contains(.isOnWire) else { return .done }
     let available = stream.output.byteCount
     let room = outCapacity &- outCount &- FrameHeader.byteCount
     if stream.outputEnd != .open, isLastPart(available, of: stream) {
       if available <= room { return end(stream) }
       ranOutOfRoom = available == 0
-      if ranOutOfRoom { return .noRoom }
+      if ranOutOfRoom { return .bufferIsFull }
     }
     if available == 0 || stream.carrierWindow <= 0 { return .done }
-    // The connection's window holds all back: to pass over those in front would be to let them starve.
-    if sendWindow <= 0 { return .noRoom }
+    if sendWindow <= 0 { return .windowIsUsedUp }
     let wanted = min(min(available, Self.largestBodyPart), min(stream.carrierWindow, sendWindow))
     let byteCount = min(wanted, room)
     guard byteCount >= min(wanted, Self.smallestCut), let place = reserve(FrameHeader.byteCount &+ byteCount) else {
       ranOutOfRoom = true
-      return .noRoom
+      return .bufferIsFull
     }
     FrameHeader(type: FrameHeader.data, streamID: stream.id, payloadByteCount: byteCount).write(to: place)
     outCount &+= FrameHeader.byteCount
@@ -99,16 +117,20 @@ extension HTTP2Session {
         && byteCount <= Self.largestBodyPart
   }
 
-  /// Has nghttp2 end `stream`: it will ask for the last frame, or the trailers.
+  /// Has nghttp2 end `stream`: it will ask for the last frame, or get the trailers.
   private func end(_ stream: HTTPStream) -> BodyStep {
     guard let session else { return .done }
     // A peer that begins with windows of nothing has nghttp2 hold back even what it takes for empty. One byte, never to be used, opens it.
-    if peerInitialWindow == 0, nghttp2_session_get_stream_remote_window_size(session, stream.id) == 0 {
-      guard intake.isBetweenFrames else { return .noRoom }
+    if lacksNativeRoom(stream.id) {
+      guard intake.isBetweenFrames else {
+        roomless.insert(stream.id)
+        intake.stopsBetweenFrames = true
+        return .done
+      }
       giveNativeRoom(session, stream.id)
     }
-    // Before its head has left, nghttp2 has not asked yet; it will.
-    guard stream.isOutputDeferred else { return stream.flags.contains(.isOnWire) ? .ends : .done }
+    // Else it has not asked yet.
+    guard stream.isOutputDeferred else { return .ends }
     stream.isOutputDeferred = false
     if stream.outputEnd == .endedWithTrailers, stream.output.isEmpty {
       // nghttp2 would send an empty DATA frame first; the trailers alone say it all.
@@ -118,6 +140,22 @@ extension HTTP2Session {
       nghttp2_session_resume_data(session, stream.id)
     }
     return .ends
+  }
+
+  private func lacksNativeRoom(_ streamID: Int32) -> Bool {
+    guard peerInitialWindow == 0, let session else { return false }
+    return nghttp2_session_get_stream_remote_window_size(session, streamID) == 0
+  }
+
+  /// Brings back the streams that waited for the end of a frame of the peer's.
+  func giveNativeRoom() {
+    intake.stopsBetweenFrames = false
+    let waiting = roomless
+    roomless.removeAll()
+    for streamID in waiting {
+      if let session, lacksNativeRoom(streamID) { giveNativeRoom(session, streamID) }
+      if let stream = liveStream(streamID) { noteOutput(of: stream) }
+    }
   }
 
   private func giveNativeRoom(_ session: OpaquePointer, _ streamID: Int32) {
@@ -159,7 +197,7 @@ extension HTTP2Session {
       outCapacity &- outCount >= FrameHeader.byteCount &+ byteCount
     else {
       stream.isOutputDeferred = true
-      if !stream.output.isEmpty || stream.outputEnd != .open { schedule(stream) }
+      scheduleOutput(of: stream)
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
     flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue | NGHTTP2_DATA_FLAG_EOF.rawValue

@@ -51,6 +51,7 @@ extension HTTP2Session {
       case .windowUpdateHeld(let streamID, let increment):
         if !windowGrows(streamID, by: increment) { intake.withHeld { feed($0) } }
       }
+      if !roomless.isEmpty, intake.isBetweenFrames { giveNativeRoom() }
     }
     depth -= 1
     ahead?.end()
@@ -216,9 +217,7 @@ extension HTTP2Session {
   /// cannot be talked to at all.
   @inline(__always)
   private func checkWindow(_ byteCount: Int, of stream: HTTPStream) {
-    guard settings.initialWindowSize >= 65_535, stream.unreturnedCredit &+ byteCount > settings.initialWindowSize else {
-      return
-    }
+    guard stream.unreturnedCredit &+ byteCount > max(settings.initialWindowSize, Self.firstWindow) else { return }
     fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR)
   }
 

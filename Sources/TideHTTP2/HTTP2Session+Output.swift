@@ -23,9 +23,9 @@ extension HTTP2Session {
     outCount = 0
     ranOutOfRoom = false
     depth += 1
-    if !owed.isEmpty { writeOwed() }
-    var result: Int32 = 0
-    if isNativeDue, !ranOutOfRoom { result = sendNative(session) }
+    // nghttp2 first: what it could not write whole goes on in the next buffer, and nothing may come in between.
+    var result = isNativeDue ? sendNative(session) : 0
+    if result == 0, !ranOutOfRoom, closing == nil, !owed.isEmpty { writeOwed() }
     if result == 0, !ranOutOfRoom, !unscheduled.isEmpty { result = writeBodies(session) }
     outBase = nil
     outCapacity = 0
@@ -178,6 +178,8 @@ extension HTTP2Session {
       if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
         stream.flags.insert(.isLocalEnded)
         if role == .server, !stream.flags.contains(.isRemoteEnded) { earlyEnds.append(stream) }
+      } else {
+        scheduleOutput(of: stream)
       }
     case NGHTTP2_RST_STREAM:
       counters.resetsSent &+= 1

@@ -21,7 +21,6 @@ extension HTTP2Session {
       noteWindowUpdate()
       sendWindow &+= Int(increment)
       if sendWindow > Self.largestWindow { fail(.protocolError, code: NGHTTP2_FLOW_CONTROL_ERROR) }
-      if !unscheduled.isEmpty { owner.codecNeedsFlush() }
       return true
     }
     guard let stream = liveStream(streamID) else { return false }
@@ -92,7 +91,8 @@ extension HTTP2Session {
     owner.codecNeedsFlush()
   }
 
-  /// Writes WINDOW_UPDATE frames for all that is owed. Before nghttp2 writes: no frame may follow on a stream that is reset.
+  /// Writes WINDOW_UPDATE frames for all that is owed, but on streams that are over: no frame may follow their RST_STREAM, which nghttp2 has
+  /// written by now.
   func writeOwed() {
     var count = 0
     while count < owed.count, let place = reserve(FrameIntake.windowUpdateByteCount) {
@@ -101,7 +101,7 @@ extension HTTP2Session {
       if credit.streamID == 0 {
         connectionReceived &-= Int(credit.byteCount)
         connectionOwed &-= Int(credit.byteCount)
-      } else if liveStream(credit.streamID)?.flags.isDisjoint(with: [.isRemoteEnded, .isAborted]) != true {
+      } else if findLive(credit.streamID) == nil {
         continue
       }
       FrameHeader(type: FrameHeader.windowUpdate, streamID: credit.streamID, payloadByteCount: 4).write(to: place)

@@ -56,6 +56,8 @@ public final class HTTP2Session: StreamCarrier {
   var hasNativeRun = true
   /// Whether nghttp2 is shown a WINDOW_UPDATE of our own making.
   var isGivingNativeRoom = false
+  /// Streams whose end waits until it can be shown one.
+  var roomless: Set<Int32> = []
   /// WINDOW_UPDATE frames to be written.
   var owed: ContiguousArray<OwedCredit> = []
   /// Streams that were closed inside nghttp2, held until it is left.
@@ -98,7 +100,7 @@ public final class HTTP2Session: StreamCarrier {
   var resetBudget: TokenBucket
 
   /// The window of a connection, and of a stream until SETTINGS say otherwise (RFC 9113 section 6.9.2).
-  private static let firstWindow = 65_535
+  static let firstWindow = 65_535
 
   /// Starts the connection: its SETTINGS leave with the first `produce`.
   ///

@@ -16,6 +16,8 @@ final class Side: CodecOwner {
   var closes: [CodecClose] = []
   var capacityChanges = 0
   var onRequest: ((Request) -> Void)?
+  /// A session that has something to say says that it has.
+  private var needsFlush = false
 
   init(_ role: HTTP2Role, adjust: (inout HTTP2Settings) -> Void = { _ in }) {
     var settings = HTTP2Settings(role: role)
@@ -33,7 +35,7 @@ final class Side: CodecOwner {
     return side
   }
 
-  func codecNeedsFlush() {}
+  func codecNeedsFlush() { needsFlush = true }
   func codecWantsClose(_ reason: CodecClose) { closes.append(reason) }
   func codecDidChangeCapacity() { capacityChanges += 1 }
 
@@ -55,11 +57,21 @@ final class Side: CodecOwner {
   func output(bufferByteCount: Int = 65_536) -> [UInt8] {
     var all: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: bufferByteCount)
-    while true {
+    while needsFlush || !session.isDrained {
+      needsFlush = false
       let count = buffer.withUnsafeMutableBytes { session.produce(into: $0, now: now) }
-      if count == 0 { return all }
+      if count == 0, !needsFlush { break }
       all += buffer[..<count]
     }
+    return all
+  }
+
+  /// What goes into one buffer.
+  func outputOnce(bufferByteCount: Int) -> [UInt8] {
+    needsFlush = false
+    var buffer = [UInt8](repeating: 0, count: bufferByteCount)
+    let count = buffer.withUnsafeMutableBytes { session.produce(into: $0, now: now) }
+    return Array(buffer[..<count])
   }
 
   func frames() -> [Frame] { Frame.parse(output()) }

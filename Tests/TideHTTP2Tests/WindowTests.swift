@@ -304,25 +304,131 @@ import TideCore
     #expect(consumers[0].resets.count == 1 && consumers[1].endCount == 0 && side.closes.isEmpty)
   }
 
-  @Test("A request that waits for its turn keeps its body")
-  func waitingRequest() throws {
+  @Test("A request that waits for its turn keeps its body, and what it sends waits with it", arguments: 0..<6)
+  func waitingRequest(variant: Int) throws {
     let side = Side(.client)
     let consumers = [Recorder(), Recorder()]
     let head = RequestHead(method: "POST", authority: "engine.test", path: "/")
     let streams = try consumers.map {
       try #require(side.session.open(head, endStream: false, consumer: $0, now: side.now))
     }
-    side.feed([.settings([(3, 1)]), .settings(ack: true)])
+    let hasWindow = variant < 4
+    side.feed([.settings([(3, 1), (4, hasWindow ? 65_535 : 0)]), .settings(ack: true)])
+    let body = [UInt8](repeating: 7, count: [4, 40_000, 4, 40_000, 0, 0][variant])
     for stream in streams {
-      stream.output.append("body")
-      stream.end()
+      stream.output.append(body)
+      stream.outputChanged()
+      if variant != 2 { stream.end(trailers: variant % 2 == 1 ? HeaderList([("x-sum", "1")]) : nil) }
     }
-    let first = Frame.parse(Array(side.output().dropFirst(Frame.preface.count)))
-    #expect(first.filter { $0.type == 0 } == [.data(1, Array("body".utf8), end: true)])
+    func check(_ frames: [Frame], _ id: Int) {
+      #expect(frames.allSatisfy { $0.stream == id || $0.type == 4 || $0.type == 8 }, "before its turn")
+      #expect(frames.first { $0.stream == id }?.type == 1)
+      #expect(frames.filter { $0.type == 0 }.flatMap(\.payload) == body)
+      #expect(frames.filter { $0.flags & 1 == 1 && $0.type < 2 }.count == (variant == 2 ? 0 : 1))
+    }
+    check(Frame.parse(Array(side.output().dropFirst(Frame.preface.count))), 1)
     #expect(side.output().isEmpty)
-    side.feed([.headers(1, [(":status", "204")], end: true)])
+    if variant == 2 { streams[0].end() }
+    _ = side.output()
+    side.feed([.headers(1, [(":status", "204")], end: true), .windowUpdate(0, 100_000)])
+    check(side.frames(), 3)
+    #expect(side.closes.isEmpty && consumers[0].closedCount == 1)
+  }
+
+  @Test(
+    "Credit that is due while a head is cut by the buffer's end waits for the rest of it",
+    arguments: [1_024, 1_100, 2_000, 20_000])
+  func creditBesideHeads(size: Int) throws {
+    let (side, _, consumers) = try client(1)
+    let head = RequestHead(
+      method: "POST", authority: "engine.test", path: "/",
+      headers: HeaderList([("authorization", String(repeating: "secret", count: 4_000))]))
+    for _ in 0..<3 { _ = try #require(side.session.open(head, endStream: true, consumer: Recorder(), now: side.now)) }
+    var bytes: [UInt8] = []
+    while true {
+      side.feed([.data(1, [UInt8](repeating: 1, count: 9_000))])
+      let part = side.outputOnce(bufferByteCount: size)
+      bytes += part
+      if side.session.isDrained { break }
+    }
+    bytes += side.output()
+    let frames = Frame.parse(bytes)
+    #expect(frames.reduce(0) { $0 + $1.bytes.count } == bytes.count)
+    for (frame, next) in zip(frames, frames.dropFirst()) where frame.type == 1 || frame.type == 9 {
+      #expect((frame.flags & 4 == 0) == (next.type == 9), "a block that is interrupted")
+    }
+    #expect(frames.filter { $0.type == 1 }.map(\.stream) == [3, 5, 7])
+    #expect(frames.contains { $0.type == 8 && $0.stream == 1 } && consumers[0].body.count >= 18_000)
+  }
+
+  @Test("Ends leave though windows are of nothing and the peer's reads always end inside a frame, or a header block")
+  func noWindowInsideFrames() throws {
+    let side = Side.greetedServer(settings: [(4, 0)]) { $0.initialWindowSize = 1 << 20 }
+    side.feed([.get(1), .get(3), .headers(5, Frame.request("POST")), .get(7)])
+    for request in side.requests { request.stream.send(ResponseHead(status: 200), endStream: false) }
+    side.requests[1].stream.output.append("text")
+    side.requests[1].stream.outputChanged()
+    _ = side.output()
+    let upload = Frame.data(5, [UInt8](repeating: 1, count: 1_000)).bytes
+    side.feed(Array(upload[..<500]))
+    side.requests[0].stream.end()
+    #expect(side.frames().isEmpty)
+    side.feed(Array(upload[500...] + upload[..<500]))
+    #expect(side.frames() == [.data(1, end: true)])
+    // Those that have room do not wait with one that has none.
+    side.feed(Array(upload[500...] + Frame.windowUpdate(3, 10).bytes + upload[..<500]))
+    side.requests[3].stream.end()
+    #expect(side.frames() == [.data(3, Array("text".utf8))])
+    side.feed(Array(upload[500...] + upload[..<500]))
+    #expect(side.frames() == [.data(7, end: true)])
+
+    side.feed(
+      Array(upload[500...]) + Frame.headers(9, Frame.hpack(Frame.request("GET")), end: true, endHeaders: false).bytes)
+    side.requests[1].stream.end()
+    #expect(side.frames().isEmpty)
+    side.feed([.continuation(9, Frame.hpack([("a", "b")]), endHeaders: true)])
+    #expect(side.frames() == [.data(3, end: true)])
+    #expect(side.requests.count == 5 && side.closes.isEmpty)
+  }
+
+  @Test("A connection whose window is used up still lets ends without bytes pass, and trailers")
+  func endsBesideAFullWindow() throws {
+    let side = Side.greetedServer(settings: [(4, 1 << 20)])
+    side.feed((0..<4).map { .get(2 * $0 + 1) })
+    for request in side.requests { request.stream.send(ResponseHead(status: 200), endStream: false) }
+    side.requests[0].stream.output.append([UInt8](repeating: 1, count: 65_536))
+    side.requests[0].stream.outputChanged()
+    _ = side.output()
+    side.requests[1].stream.end(trailers: HeaderList([("x-sum", "1")]))
+    side.requests[3].stream.output.append("d")
+    side.requests[3].stream.outputChanged()
+    side.requests[2].stream.end()
     let frames = side.frames()
-    #expect(frames.map(\.type) == [1, 0] && frames.last == .data(3, Array("body".utf8), end: true))
+    #expect(frames.map(\.stream) == [3, 5] && frames.allSatisfy { $0.flags & 1 == 1 })
+    side.feed([.windowUpdate(0, 2)])
+    #expect(side.frames() == [.data(1, [1]), .data(7, Array("d".utf8))])
+  }
+
+  @Test("A header block that nobody hears the end of does not close the connection later")
+  func silentBlock() throws {
+    let (side, streams, consumers) = try client(2)
+    side.feed([.headers(1, Frame.hpack([("x", "y")]), end: true, endHeaders: false)])
+    streams[0].reset(.cancelled)
+    _ = side.output()
+    side.feed([.continuation(1, Frame.hpack([("a", "b")]), endHeaders: true)])
+    for _ in 0..<4 {
+      side.advance(ms: 4_000)
+      side.feed([.data(3, [1])])
+    }
+    #expect(side.closes.isEmpty && consumers[1].body.count == 4)
+  }
+
+  @Test("A window below the one that every connection begins with is no licence for the peer")
+  func smallWindow() throws {
+    let (side, _, consumers) = try client(1) { $0.initialWindowSize = 1_000 }
+    consumers[0].returnsCredit = false
+    for _ in 0..<20 where side.closes.isEmpty { side.feed([.data(1, [UInt8](repeating: 1, count: 9_000))]) }
+    #expect(side.closes == [.protocolError] && consumers[0].body.count <= 65_535)
   }
 
   @Test("Frames between HEADERS and CONTINUATION end the connection, though they are read here", arguments: [0, 8])
