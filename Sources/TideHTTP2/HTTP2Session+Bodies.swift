@@ -88,7 +88,7 @@ extension HTTP2Session {
   @inline(__always)
   private func writeBody(of stream: HTTPStream) -> BodyStep {
     // A request's head may wait until the peer lets another stream be opened; it brings its stream back when it leaves.
-    guard stream.flags.contains(.isOnWire) else { return .done }
+    guard stream.flags.intersection([.isOnWire, .isLocalEnded]) == .isOnWire else { return .done }
     let available = stream.output.byteCount
     let room = outCapacity &- outCount &- FrameHeader.byteCount
     if stream.outputEnd != .open, isLastPart(available, of: stream) {

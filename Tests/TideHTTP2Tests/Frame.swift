@@ -81,6 +81,7 @@ struct Frame: Equatable {
     var at = 0
     while at + 9 <= bytes.count {
       let length = Int(bytes[at]) << 16 | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2])
+      guard at + 9 + length <= bytes.count else { break }
       let stream = bytes[at + 5..<at + 9].reduce(0) { $0 << 8 | Int($1) }
       frames.append(
         Frame(
