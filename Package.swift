@@ -88,7 +88,7 @@ let package = Package(
       name: "TideEngineTests",
       dependencies: ["TideEngine", "TideHTTP", "TideIO", "TideDialects", "TideCore"], swiftSettings: swift),
     .testTarget(
-      name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideIO", "TideCore"],
+      name: "TideBenchTests", dependencies: ["TideBench", "TideEngine", "TideHTTP", "TideHTTP2", "TideIO", "TideCore"],
       swiftSettings: swift),
     .target(
       name: "CodingFixtures", dependencies: ["TideCoding", "CZlib", "CZstd", "CBrotliEncoder"],

@@ -19,8 +19,8 @@ struct FrameCursor {
       left &-= step
       guard left == 0, offset < bytes.count else { return nil }
       let header: FrameHeader
-      if begunCount == 0, bytes.count &- offset >= FrameHeader.byteCount {
-        header = FrameHeader(in: bytes, at: offset)
+      if begunCount == 0, bytes.count &- offset >= FrameHeader.byteCount, let base = bytes.baseAddress {
+        header = FrameHeader(base + offset)
         offset &+= FrameHeader.byteCount
       } else {
         guard let last = gather(bytes, &offset) else { return nil }
@@ -28,8 +28,8 @@ struct FrameCursor {
         begun = 0
         begunCount = 0
       }
-      left = header.payloadByteCount
-      if header.type == FrameHeader.data, left > 0 { return header.streamID }
+      left = header.length
+      if header.kind == FrameHeader.Kind.data, left > 0 { return header.stream }
     }
   }
 

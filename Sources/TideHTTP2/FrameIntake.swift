@@ -22,7 +22,6 @@ struct FrameIntake {
     case windowUpdateHeld(streamID: Int32, increment: UInt32)
   }
 
-  static let windowUpdateByteCount = FrameHeader.byteCount + 4
   /// What a client sends before its first frame (RFC 9113 section 3.4).
   private static let prefaceByteCount = 24
 
@@ -64,23 +63,23 @@ struct FrameIntake {
         if stopsBetweenFrames, isBetweenFrames { break }
         continue
       }
-      guard bytes.count &- offset >= FrameHeader.byteCount else { break }
-      let header = FrameHeader(in: bytes, at: offset)
-      let end = offset &+ FrameHeader.byteCount &+ header.payloadByteCount
+      guard bytes.count &- offset >= FrameHeader.byteCount, let base = bytes.baseAddress else { break }
+      let header = FrameHeader(base + offset)
+      let end = offset &+ FrameHeader.byteCount &+ header.length
       if mayBeData(header), end <= bytes.count {
         if offset > start { return .native(start..<offset) }
         defer { offset = end }
-        return .data(streamID: header.streamID, frame: offset..<end)
+        return .data(streamID: header.stream, frame: offset..<end)
       }
       if isWindowUpdate(header) {
         guard end <= bytes.count else { break }
         if offset > start { return .native(start..<offset) }
         defer { offset = end }
         let increment = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: end &- 4, as: UInt32.self))
-        return .windowUpdate(streamID: header.streamID, increment: increment & 0x7fff_ffff, frame: offset..<end)
+        return .windowUpdate(streamID: header.stream, increment: increment & 0x7fff_ffff, frame: offset..<end)
       }
       pass(header)
-      left = FrameHeader.byteCount &+ header.payloadByteCount
+      left = FrameHeader.byteCount &+ header.length
     }
     if offset > start { return .native(start..<offset) }
     while offset < bytes.count {
@@ -107,14 +106,14 @@ struct FrameIntake {
       guard heldCount >= FrameHeader.byteCount else { continue }
       let header = FrameHeader(front: heldFront, last: UInt8(truncatingIfNeeded: heldBack >> 56))
       if isWindowUpdate(header) {
-        guard heldCount == Self.windowUpdateByteCount else { continue }
+        guard heldCount == FrameHeader.windowUpdateByteCount else { continue }
         giveHeld()
         let increment = UInt32(truncatingIfNeeded: heldBack >> 24) & 0x7fff_ffff
-        return .windowUpdateHeld(streamID: header.streamID, increment: increment)
+        return .windowUpdateHeld(streamID: header.stream, increment: increment)
       }
       giveHeld()
       pass(header)
-      left = header.payloadByteCount
+      left = header.length
       return .nativeHeld
     }
     return nil
@@ -140,21 +139,21 @@ struct FrameIntake {
 
   @inline(__always)
   private func mayBeData(_ header: FrameHeader) -> Bool {
-    readsData && header.type == FrameHeader.data && header.flags == 0 && header.payloadByteCount > 0
-      && header.payloadByteCount <= FrameHeader.maxPayloadByteCount && hasBegun && !isInBlock
+    readsData && header.kind == FrameHeader.Kind.data && header.flags == 0 && header.length > 0
+      && header.length <= FrameHeader.payloadLimit && hasBegun && !isInBlock
   }
 
   @inline(__always)
   private func isWindowUpdate(_ header: FrameHeader) -> Bool {
-    header.type == FrameHeader.windowUpdate && header.payloadByteCount == 4 && hasBegun && !isInBlock
+    header.kind == FrameHeader.Kind.windowUpdate && header.length == 4 && hasBegun && !isInBlock
   }
 
   /// Notes a frame that nghttp2 gets.
   private mutating func pass(_ header: FrameHeader) {
-    switch header.type {
-    case FrameHeader.headers, FrameHeader.continuation, FrameHeader.pushPromise:
-      isInBlock = header.flags & FrameHeader.endHeaders == 0
-    case FrameHeader.settings: hasBegun = true
+    switch header.kind {
+    case FrameHeader.Kind.headers, FrameHeader.Kind.continuation, FrameHeader.Kind.pushPromise:
+      isInBlock = !header.has(FrameHeader.Flag.endHeaders)
+    case FrameHeader.Kind.settings: hasBegun = true
     default: break
     }
   }

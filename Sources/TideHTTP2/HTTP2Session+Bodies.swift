@@ -104,7 +104,7 @@ extension HTTP2Session {
       ranOutOfRoom = true
       return .bufferIsFull
     }
-    FrameHeader(type: FrameHeader.data, streamID: stream.id, payloadByteCount: byteCount).write(to: place)
+    FrameHeader(length: byteCount, kind: FrameHeader.Kind.data, stream: stream.id).write(to: place)
     outCount &+= FrameHeader.byteCount
     moveOutput(of: stream, byteCount)
     return byteCount < available || stream.outputEnd != .open ? .more : .done
@@ -159,10 +159,9 @@ extension HTTP2Session {
   }
 
   private func giveNativeRoom(_ session: OpaquePointer, _ streamID: Int32) {
-    withUnsafeTemporaryAllocation(byteCount: FrameIntake.windowUpdateByteCount, alignment: 8) { frame in
+    withUnsafeTemporaryAllocation(byteCount: FrameHeader.windowUpdateByteCount, alignment: 8) { frame in
       guard let base = frame.baseAddress else { return }
-      FrameHeader(type: FrameHeader.windowUpdate, streamID: streamID, payloadByteCount: 4).write(to: base)
-      base.storeBytes(of: UInt32(1).bigEndian, toByteOffset: FrameHeader.byteCount, as: UInt32.self)
+      FrameHeader.writeWindowUpdate(1, on: streamID, to: base)
       isGivingNativeRoom = true
       nghttp2_session_mem_recv(session, base.assumingMemoryBound(to: UInt8.self), frame.count)
       isGivingNativeRoom = false

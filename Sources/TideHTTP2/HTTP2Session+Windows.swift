@@ -95,7 +95,7 @@ extension HTTP2Session {
   /// written by now.
   func writeOwed() {
     var count = 0
-    while count < owed.count, let place = reserve(FrameIntake.windowUpdateByteCount) {
+    while count < owed.count, let place = reserve(FrameHeader.windowUpdateByteCount) {
       let credit = owed[count]
       count += 1
       if credit.streamID == 0 {
@@ -104,9 +104,8 @@ extension HTTP2Session {
       } else if findLive(credit.streamID) == nil {
         continue
       }
-      FrameHeader(type: FrameHeader.windowUpdate, streamID: credit.streamID, payloadByteCount: 4).write(to: place)
-      place.storeBytes(of: credit.byteCount.bigEndian, toByteOffset: FrameHeader.byteCount, as: UInt32.self)
-      outCount &+= FrameIntake.windowUpdateByteCount
+      FrameHeader.writeWindowUpdate(credit.byteCount, on: credit.streamID, to: place)
+      outCount &+= FrameHeader.windowUpdateByteCount
     }
     owed.removeFirst(count)
   }

@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 import TideCore
+import TideHTTP2
 
 @testable import TideBench
 
@@ -92,7 +93,7 @@ private final class RawTarget: Sendable {
 
   private static let settings = frame(4, stream: 0)
   /// The payload of a frame as large as allowed.
-  private static let blank = [UInt8](repeating: 0x20, count: FrameReader.payloadLimit)
+  private static let blank = [UInt8](repeating: 0x20, count: FrameHeader.payloadLimit)
 
   @Test(
     arguments: [

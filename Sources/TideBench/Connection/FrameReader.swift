@@ -1,54 +1,5 @@
 import TideCore
-
-/// The nine bytes before every HTTP/2 frame (RFC 9113 section 4.1).
-struct FrameHeader: Equatable {
-  static let byteCount = 9
-
-  enum Kind {
-    static let data: UInt8 = 0
-    static let headers: UInt8 = 1
-    static let reset: UInt8 = 3
-    static let settings: UInt8 = 4
-    static let pushPromise: UInt8 = 5
-    static let ping: UInt8 = 6
-    static let goaway: UInt8 = 7
-    static let windowUpdate: UInt8 = 8
-    static let continuation: UInt8 = 9
-  }
-
-  enum Flag {
-    static let acknowledgement: UInt8 = 0x1
-    static let endStream: UInt8 = 0x1
-    static let endHeaders: UInt8 = 0x4
-    static let padded: UInt8 = 0x8
-    static let priority: UInt8 = 0x20
-  }
-
-  var length: Int
-  var kind: UInt8
-  var flags: UInt8
-  var stream: Int32
-
-  init(length: Int, kind: UInt8, flags: UInt8, stream: Int32) {
-    self.length = length
-    self.kind = kind
-    self.flags = flags
-    self.stream = stream
-  }
-
-  @inline(__always)
-  init(_ bytes: UnsafeRawPointer) {
-    let head = UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self))
-    length = Int(head >> 8)
-    kind = UInt8(truncatingIfNeeded: head)
-    flags = bytes.load(fromByteOffset: 4, as: UInt8.self)
-    stream = Int32(
-      truncatingIfNeeded: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 5, as: UInt32.self)) & 0x7fff_ffff)
-  }
-
-  @inline(__always)
-  func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
-}
+import TideHTTP2
 
 /// Cuts what an HTTP/2 connection sends into frames, however the bytes arrive.
 ///
@@ -67,9 +18,6 @@ struct FrameReader: ~Copyable {
     case tooLarge(FrameHeader)
   }
 
-  /// The default of SETTINGS_MAX_FRAME_SIZE, which this client leaves as it is.
-  static let payloadLimit = 16_384
-
   /// What is left of the DATA payload being told.
   private var dataLeft = 0
   private var dataStream: Int32 = 0
@@ -86,11 +34,13 @@ struct FrameReader: ~Copyable {
       return assemble(input, &offset)
     }
     let header = FrameHeader(base + offset)
-    if header.kind == FrameHeader.Kind.data, !header.has(FrameHeader.Flag.padded), header.length <= Self.payloadLimit {
+    if header.kind == FrameHeader.Kind.data, !header.has(FrameHeader.Flag.padded),
+      header.length <= FrameHeader.payloadLimit
+    {
       offset &+= FrameHeader.byteCount
       return beginData(header, input, &offset)
     }
-    guard header.length <= Self.payloadLimit else { return .tooLarge(header) }
+    guard header.length <= FrameHeader.payloadLimit else { return .tooLarge(header) }
     let end = offset &+ FrameHeader.byteCount &+ header.length
     guard end <= input.count else { return assemble(input, &offset) }
     let payload = UnsafeRawBufferPointer(rebasing: input[(offset &+ FrameHeader.byteCount)..<end])
@@ -132,7 +82,7 @@ struct FrameReader: ~Copyable {
       return .needsMore
     }
     let header = FrameHeader(base)
-    guard header.length <= Self.payloadLimit else { return .tooLarge(header) }
+    guard header.length <= FrameHeader.payloadLimit else { return .tooLarge(header) }
     if header.kind == FrameHeader.Kind.data, !header.has(FrameHeader.Flag.padded) {
       held.removeAll()
       return beginData(header, input, &offset)

@@ -1,4 +1,5 @@
 import TideCore
+import TideHTTP2
 
 /// Writes the frames that a load client sends.
 enum FrameWriter {
@@ -51,10 +52,11 @@ enum FrameWriter {
   }
 
   private static func write(_ kind: UInt8, flags: UInt8, stream: Int32, length: Int, into queue: inout ByteQueue) {
-    write(UInt64(length), byteCount: 3, into: &queue)
-    queue.append(byte: kind)
-    queue.append(byte: flags)
-    write(UInt64(stream), byteCount: 4, into: &queue)
+    queue.append(upTo: FrameHeader.byteCount) { place in
+      guard let base = place.baseAddress else { return 0 }
+      FrameHeader(length: length, kind: kind, flags: flags, stream: stream).write(to: base)
+      return FrameHeader.byteCount
+    }
   }
 
   private static func write(_ value: UInt64, byteCount: Int, into queue: inout ByteQueue) {

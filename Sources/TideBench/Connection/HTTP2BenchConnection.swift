@@ -43,7 +43,7 @@ final class HTTP2BenchConnection: BenchConnection {
   private var unreturned = 0
   private var sendWindow = 65_535
   private var initialSendWindow = 65_535
-  private var sendLimit = FrameReader.payloadLimit
+  private var sendLimit = FrameHeader.payloadLimit
   /// A header block that continues in further frames, and whose it is.
   private var block: [UInt8] = []
   private var blockStream: Int32 = 0
@@ -226,7 +226,7 @@ final class HTTP2BenchConnection: BenchConnection {
         guard value <= Self.windowLimit else { return violate("a window of \(value) bytes") }
         for position in entries.indices { entries[position].sendWindow += value - initialSendWindow }
         initialSendWindow = value
-      case (0, 5): sendLimit = min(max(value, FrameReader.payloadLimit), 1 << 20)
+      case (0, 5): sendLimit = min(max(value, FrameHeader.payloadLimit), 1 << 20)
       default: break
       }
     }

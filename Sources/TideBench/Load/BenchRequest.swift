@@ -1,4 +1,5 @@
 import TideCore
+import TideHTTP2
 
 /// The one request that all streams of a run send.
 final class BenchRequest: Sendable {
@@ -31,10 +32,10 @@ final class BenchRequest: Sendable {
       method: "POST", scheme: target.isSecure ? "https" : "http", authority: target.authority, path: target.path,
       headers: headers, contentLength: body.count)
     block = HeaderBlock.make(head)
-    guard block.count <= FrameReader.payloadLimit else {
+    guard block.count <= FrameHeader.payloadLimit else {
       throw Diagnostic(
         file: "", message: "the request's header fields take \(block.count) bytes",
-        hint: "an HTTP/2 frame holds \(FrameReader.payloadLimit)")
+        hint: "an HTTP/2 frame holds \(FrameHeader.payloadLimit)")
     }
   }
 
