@@ -3,9 +3,9 @@ import TideCore
 
 /// Has the processor fetch what the next DATA frames of a read will touch, while those before them are handled.
 ///
-/// An engine's connection carries hundreds of streams, and a read brings a frame or two of each. What a frame touches, from nghttp2's
-/// record to the queue of the client's stream, was last touched hundreds of frames ago and is in no near cache: the processor would wait for
-/// it, one line after the other (the benchmark's 15,000 streams show it). What is several steps away is fetched in as many steps, each some
+/// An engine's connection carries hundreds of streams, and a read brings a frame or two of each. What a frame touches, from its stream to
+/// the queue of the client's, was last touched hundreds of frames ago and is in no near cache: the processor would wait for it, one line
+/// after the other (the benchmark's 15,000 streams show it). What is several steps away is fetched in as many steps, each some
 /// frames after the one that made its address known.
 ///
 /// Owned by one client session. It reads streams that the session's table holds while a read lasts, and calls their consumers; it changes
@@ -35,7 +35,7 @@ final class DataAhead {
   private var streams = InlineArray<16, Unmanaged<HTTPStream>?>(repeating: nil)
   /// Whether this read has frames enough to look ahead.
   private var isLooking = false
-  // Frames of this read: that nghttp2 has come to, that the cursor has found, that have had each step.
+  // Frames of this read: that the session has come to, that the cursor has found, that have had each step.
   private var begunCount = 0
   private var foundCount = 0
   private var fetchedCount = 0
@@ -62,7 +62,7 @@ final class DataAhead {
     while tellNext() {}
   }
 
-  /// nghttp2 has come to a DATA frame that is not empty. Of those on streams that are closed it says nothing.
+  /// The session has come to a DATA frame that is not empty. Of those on streams that are closed it may say nothing.
   @inline(__always)
   func frameBegins(_ id: Int32) {
     guard isLooking else { return }

@@ -1,4 +1,4 @@
-/// Where frames begin in what a peer sends: follows their headers from read to read, ahead of nghttp2, which gives no such look.
+/// Where frames begin in what a peer sends: follows their headers from read to read, ahead of the session.
 ///
 /// Judges nothing. On bytes that are no frames it finds nonsense, and nghttp2 ends the connection.
 struct FrameCursor {

@@ -1,7 +1,7 @@
 /// The nine bytes before every HTTP/2 frame (RFC 9113 section 4.1).
 public struct FrameHeader: Equatable, BitwiseCopyable {
   public static let byteCount = 9
-  /// The longest payload of a peer's: SETTINGS_MAX_FRAME_SIZE as it is where it is not announced.
+  /// The longest payload either way: SETTINGS_MAX_FRAME_SIZE where it is not announced, below which no peer can set it.
   public static let payloadLimit = 16_384
   public static let windowUpdateByteCount = byteCount + 4
 

@@ -2,11 +2,11 @@ import TideCore
 
 /// Cuts what a peer sends into the frames that the session reads itself and those that are nghttp2's.
 ///
-/// A token is a DATA frame, and what nghttp2 would do about one, two look-ups and a score of calls, costs more than all the rest of its way.
-/// So plain DATA is read here, and WINDOW_UPDATE with it, since windows belong to who sends and reads DATA. Everything else, and whatever is
-/// odd about these two, goes to nghttp2, which judges it.
+/// A token is a DATA frame, and nghttp2's look-ups and calls about one cost a good part of its way. So plain DATA is read here, and
+/// WINDOW_UPDATE with it, since windows belong to who sends and reads DATA. Everything else, and whatever is odd about these two, goes to
+/// nghttp2, which judges it.
 ///
-/// Pure, and judges nothing: bytes in, pieces out. A piece may be handed to nghttp2 after all; each ends where a frame does.
+/// Pure, and judges nothing: bytes in, pieces out. A frame that is given as one may be handed to nghttp2 after all.
 struct FrameIntake {
   /// A part of a read, in the order in which it came.
   enum Piece: Equatable {

@@ -19,7 +19,7 @@ enum HTTP2Library {
     return session
   }
 
-  /// The source nghttp2 pulls a stream's body from.
+  /// The source nghttp2 asks for the end of a stream's body.
   static func dataProvider(for stream: UnsafeMutableRawPointer) -> nghttp2_data_provider {
     nghttp2_data_provider(source: nghttp2_data_source(ptr: stream), read_callback: HTTP2Session.readData)
   }

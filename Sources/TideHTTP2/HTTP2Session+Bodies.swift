@@ -13,7 +13,6 @@ import TideCore
 extension HTTP2Session {
   /// The shortest DATA frame that is cut because the caller's buffer is nearly full.
   private static let smallestCut = 512
-  private static let largestBodyPart = 16_384
   private static let outputByteCount = 512
   /// How many bodies before its own a stream is fetched, and its output.
   private static let streamLead = 8
@@ -28,10 +27,10 @@ extension HTTP2Session {
   @inline(__always)
   func scheduleOutput(of stream: HTTPStream) {
     guard stream.isHeadSent, !stream.output.isEmpty || stream.outputEnd != .open,
-      stream.flags.isDisjoint(with: [.isUnscheduled, .isLocalEnded])
+      stream.flags.isDisjoint(with: [.isInSendQueue, .isLocalEnded])
     else { return }
-    stream.flags.insert(.isUnscheduled)
-    unscheduled.append(stream)
+    stream.flags.insert(.isInSendQueue)
+    sendQueue.append(stream)
   }
 
   /// Writes a frame of each stream in turn, until there is nothing more, or no room.
@@ -42,20 +41,20 @@ extension HTTP2Session {
     var error: Int32 = 0
     // While the connection's window is used up, ends without bytes still leave; the others keep their order.
     var heldBack: ContiguousArray<Unmanaged<HTTPStream>> = []
-    while error == 0, closing == nil, !isTerminated, let next = unscheduled.peek(0) {
+    while error == 0, closing == nil, !isTerminated, let next = sendQueue.peek(0) {
       let result: BodyStep = next._withUnsafeGuaranteedRef { stream in
         // One that was reset meanwhile is known to nobody any more.
         stream.carrier == nil || stream.flags.contains(.isAborted) ? .done : writeBody(of: stream)
       }
       if result == .bufferIsFull { break }
-      _ = unscheduled.popFirst()
+      _ = sendQueue.popFirst()
       fetchNext()
       if result == .windowIsUsedUp {
         heldBack.append(next)
         continue
       }
       next._withUnsafeGuaranteedRef { stream in
-        stream.flags.remove(.isUnscheduled)
+        stream.flags.remove(.isInSendQueue)
         if result == .more { scheduleOutput(of: stream) }
       }
       guard result == .ends else { continue }
@@ -68,7 +67,7 @@ extension HTTP2Session {
 
   /// Puts one back that was held back, unless it has gone since.
   private func restore(_ stream: HTTPStream) {
-    stream.flags.remove(.isUnscheduled)
+    stream.flags.remove(.isInSendQueue)
     if stream.carrier != nil { scheduleOutput(of: stream) }
   }
 
@@ -98,7 +97,7 @@ extension HTTP2Session {
     }
     if available == 0 || stream.carrierWindow <= 0 { return .done }
     if sendWindow <= 0 { return .windowIsUsedUp }
-    let wanted = min(min(available, Self.largestBodyPart), min(stream.carrierWindow, sendWindow))
+    let wanted = min(min(available, FrameHeader.payloadLimit), min(stream.carrierWindow, sendWindow))
     let byteCount = min(wanted, room)
     guard byteCount >= min(wanted, Self.smallestCut), let place = reserve(FrameHeader.byteCount &+ byteCount) else {
       ranOutOfRoom = true
@@ -114,7 +113,7 @@ extension HTTP2Session {
   private func isLastPart(_ byteCount: Int, of stream: HTTPStream) -> Bool {
     byteCount == 0
       || stream.outputEnd == .ended && byteCount <= min(stream.carrierWindow, sendWindow)
-        && byteCount <= Self.largestBodyPart
+        && byteCount <= FrameHeader.payloadLimit
   }
 
   /// Has nghttp2 end `stream`: it will ask for the last frame, or get the trailers.
@@ -227,21 +226,21 @@ extension HTTP2Session {
   /// Fetches the first streams that `writeBodies` comes to: where there are many, each was last touched hundreds of others ago.
   @inline(__always)
   private func fetchFirst() {
-    guard unscheduled.count > 1 else { return }
-    for place in 0..<Self.streamLead { cprefetch(unscheduled.peek(place)?.toOpaque(), HTTPStream.byteCount) }
+    guard sendQueue.count > 1 else { return }
+    for place in 0..<Self.streamLead { cprefetch(sendQueue.peek(place)?.toOpaque(), HTTPStream.byteCount) }
     for place in 0..<Self.outputLead { fetchOutput(place) }
   }
 
   @inline(__always)
   private func fetchNext() {
-    guard let stream = unscheduled.peek(Self.outputLead) else { return }
+    guard let stream = sendQueue.peek(Self.outputLead) else { return }
     stream._withUnsafeGuaranteedRef { Self.fetchOutput(of: $0) }
-    cprefetch(unscheduled.peek(Self.streamLead)?.toOpaque(), HTTPStream.byteCount)
+    cprefetch(sendQueue.peek(Self.streamLead)?.toOpaque(), HTTPStream.byteCount)
   }
 
   @inline(__always)
   private func fetchOutput(_ place: Int) {
-    unscheduled.peek(place)?._withUnsafeGuaranteedRef { Self.fetchOutput(of: $0) }
+    sendQueue.peek(place)?._withUnsafeGuaranteedRef { Self.fetchOutput(of: $0) }
   }
 
   /// Fetches what a stream's DATA frame is made of.

@@ -27,7 +27,7 @@ extension HTTP2Session {
       giveConnectionCredit()
       if !pending.isEmpty { dispatchPending() }
       if isNativeDue, let session { isNativeDue = nghttp2_session_want_write(session) != 0 }
-      if isNativeDue || closing != nil || !unscheduled.isEmpty { owner.codecNeedsFlush() }
+      if isNativeDue || closing != nil || !sendQueue.isEmpty { owner.codecNeedsFlush() }
       settle()
     }
   }

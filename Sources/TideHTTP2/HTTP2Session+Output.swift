@@ -26,7 +26,7 @@ extension HTTP2Session {
     // nghttp2 first: what it could not write whole goes on in the next buffer, and nothing may come in between.
     var result = isNativeDue ? sendNative(session) : 0
     if result == 0, !ranOutOfRoom, closing == nil, !owed.isEmpty { writeOwed() }
-    if result == 0, !ranOutOfRoom, !unscheduled.isEmpty { result = writeBodies(session) }
+    if result == 0, !ranOutOfRoom, !sendQueue.isEmpty { result = writeBodies(session) }
     outBase = nil
     outCapacity = 0
     if result != 0, result != NGHTTP2_ERR_CALLBACK_FAILURE.rawValue { fail(.protocolError, code: nil) }
@@ -56,7 +56,7 @@ extension HTTP2Session {
   /// Takes an address, since a reference would be counted in the memory that is to be fetched.
   public static func prefetch(_ session: Unmanaged<HTTP2Session>, _ step: Int) {
     if step == 0 { return cprefetch(session.toOpaque(), Self.sessionByteCount) }
-    guard let stream = session._withUnsafeGuaranteedRef({ $0.unscheduled.peek(0) }) else { return }
+    guard let stream = session._withUnsafeGuaranteedRef({ $0.sendQueue.peek(0) }) else { return }
     if step == 1 {
       cprefetch(stream.toOpaque(), HTTPStream.byteCount)
     } else {
@@ -131,7 +131,7 @@ extension HTTP2Session {
   }
 
   private func tellTaken() {
-    while let stream = taken.popLast() { stream._withUnsafeGuaranteedRef { tellTaken($0) } }
+    while let stream = taken.popFirst() { stream._withUnsafeGuaranteedRef { tellTaken($0) } }
   }
 
   /// Tells the consumer of `stream` what was taken since the last time, if anything.

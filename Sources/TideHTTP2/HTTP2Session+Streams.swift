@@ -73,7 +73,7 @@ extension HTTP2Session {
     }
     if id == foundID { found = nil }
     table?.remove(stream)
-    if stream.flags.contains(.isUnscheduled) { unscheduled.remove(stream) }
+    if stream.flags.contains(.isInSendQueue) { sendQueue.remove(stream) }
     hasCapacityChanged = true
     guard !stream.flags.contains(.isAborted) else { return 0 }
     if isComplete(stream, code: code) {

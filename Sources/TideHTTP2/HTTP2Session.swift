@@ -43,9 +43,9 @@ public final class HTTP2Session: StreamCarrier {
   public var isDrained: Bool { !ranOutOfRoom && closing == nil }
   var ranOutOfRoom = false
   /// Streams that the current `produce` took bytes from; `live` or `closed` holds them.
-  var taken = TakenStreams()
+  var taken = StreamQueue()
   /// Streams that have something to send, in the order in which they got it; `live` holds them.
-  var unscheduled = StreamQueue()
+  var sendQueue = StreamQueue()
   /// Bytes of bodies that the peer lets us send on the connection.
   var sendWindow = HTTP2Session.firstWindow
   /// What SETTINGS of the peer give a new stream.
@@ -64,6 +64,16 @@ public final class HTTP2Session: StreamCarrier {
   var closed: ContiguousArray<HTTPStream> = []
   /// Server: responses that ended before their request did; RST_STREAM(NO_ERROR) follows.
   var earlyEnds: ContiguousArray<HTTPStream> = []
+
+  // Absolute deadlines; `.distantFuture` when not armed.
+  var firstSettingsDeadline: MonotonicTime
+  var settingsAckDeadline: MonotonicTime
+  var headerBlockDeadline = MonotonicTime.distantFuture
+  var drainDeadline = MonotonicTime.distantFuture
+  var stallScanDeadline = MonotonicTime.distantFuture
+
+  // What each read touches
+
   /// Client: those of `live` whose answers have begun, for `findLive`.
   let table: StreamTable?
   /// Client: looks at the frames to come and fetches what they will touch.
@@ -72,13 +82,6 @@ public final class HTTP2Session: StreamCarrier {
   /// Client: body bytes read here that no WINDOW_UPDATE of the connection has given back, and how many of them are in `owed`.
   var connectionReceived = 0
   var connectionOwed = 0
-
-  // Absolute deadlines; `.distantFuture` when not armed.
-  var firstSettingsDeadline: MonotonicTime
-  var settingsAckDeadline: MonotonicTime
-  var headerBlockDeadline = MonotonicTime.distantFuture
-  var drainDeadline = MonotonicTime.distantFuture
-  var stallScanDeadline = MonotonicTime.distantFuture
 
   // What streams and their heads, and control frames, touch
 
@@ -247,7 +250,7 @@ public final class HTTP2Session: StreamCarrier {
       self.session = nil
       found = nil
       nghttp2_session_del(session)
-      unscheduled = StreamQueue()
+      sendQueue = StreamQueue()
       table?.removeAll()
       for stream in live { stream.carrier = nil }
       live = []
@@ -282,7 +285,7 @@ public final class HTTP2Session: StreamCarrier {
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
           value: UInt32(clamping: settings.maxConcurrentStreams)))
-      // Streams are served in turn (`unscheduled`), and not by the tree of priorities that RFC 9113 gave up.
+      // Streams are served in turn (`sendQueue`), and not by the tree of priorities that RFC 9113 gave up.
       entries.append(
         nghttp2_settings_entry(
           settings_id: Int32(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES.rawValue), value: 1))

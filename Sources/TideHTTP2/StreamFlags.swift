@@ -16,7 +16,7 @@ struct StreamFlags: OptionSet {
   static let isLocallyReset = StreamFlags(rawValue: 1 << 4)
   /// Client: the final response head has arrived; what follows are trailers.
   static let hasFinalHead = StreamFlags(rawValue: 1 << 5)
-  /// Client: the request's HEADERS have left; the peer may have acted on them.
+  /// HEADERS have left: a client's peer may have acted on them, and DATA may follow.
   static let isOnWire = StreamFlags(rawValue: 1 << 6)
   /// The glitch bucket has been charged for this stream's error.
   static let isGlitchCounted = StreamFlags(rawValue: 1 << 7)
@@ -25,7 +25,7 @@ struct StreamFlags: OptionSet {
   /// Client: the request was HEAD, whose answer has no body whatever its head says.
   static let isHeadOnly = StreamFlags(rawValue: 1 << 9)
   /// In the queue of those that have something to send.
-  static let isUnscheduled = StreamFlags(rawValue: 1 << 10)
+  static let isInSendQueue = StreamFlags(rawValue: 1 << 10)
 
   /// Client: the answer's DATA is read here, since nothing but its end concerns nghttp2.
   static let isBodyPlain = StreamFlags(rawValue: 1 << 11)

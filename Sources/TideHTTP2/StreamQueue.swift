@@ -1,7 +1,7 @@
 import TideCore
 
-/// Streams in the order in which they got something to send, each once. Not retained: one that goes must be removed first. The first stands in
-/// here: most connections have one alone, and need no memory elsewhere.
+/// Streams in the order in which they came, each once. Not retained: one that goes must be removed first. The first stands in here: most
+/// connections have one alone, and need no memory elsewhere.
 struct StreamQueue {
   private var first: Unmanaged<HTTPStream>?
   private var others: ContiguousArray<Unmanaged<HTTPStream>> = []

@@ -378,7 +378,7 @@ import Testing
     #expect(gone != nil)
     side.requests.removeAll()
     side.feed([Frame.reset(3)])
-    #expect(gone == nil && side.session.unscheduled.count == 2)
+    #expect(gone == nil && side.session.sendQueue.count == 2)
     #expect(Set(side.frames().filter { $0.type == 0 }.map(\.stream)) == [1, 5])
   }
 

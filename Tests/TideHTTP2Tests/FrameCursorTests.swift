@@ -3,7 +3,7 @@ import TideCore
 
 @testable import TideHTTP2
 
-/// Frame headers seen ahead of nghttp2.
+/// Frame headers seen ahead of the session.
 @Suite struct FrameCursorTests {
   private static func frames(_ numbers: inout SeededNumbers, count: Int) -> [Frame] {
     (0..<count).map { _ in

@@ -3,7 +3,7 @@ import TideCore
 
 @testable import TideHTTP2
 
-/// Streams that wait for their turn, and those that bytes were taken from.
+/// Streams that wait for their turn.
 @Suite struct StreamQueueTests {
   @Test("Gives streams in their order, less those that were taken out")
   func order() {
@@ -32,18 +32,5 @@ import TideCore
     if let gone = given.first { queue.remove(streams[Int(gone)]) }
     while let next = queue.popFirst() { #expect(expected.removeFirst() == next.takeUnretainedValue().id) }
     #expect(expected.isEmpty && queue.isEmpty)
-  }
-
-  @Test("What was taken from comes back once each")
-  func taken() {
-    let carrier = StreamCarrier()
-    let streams = (0..<5).map { HTTPStream(id: Int32($0), carrier: carrier) }
-    var taken = TakenStreams()
-    for count in 0...5 {
-      for stream in streams[..<count] { taken.append(stream) }
-      var ids: Set<Int32> = []
-      for _ in 0..<count { ids.insert(taken.popLast()!.takeUnretainedValue().id) }
-      #expect(ids.count == count && taken.popLast() == nil)
-    }
   }
 }
