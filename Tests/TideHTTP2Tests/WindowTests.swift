@@ -289,6 +289,22 @@ import TideCore
     #expect(consumers[0].body.count == (isReset ? 48_000 : 48_001))
   }
 
+  @Test("No room is announced for an answer that has ended, though its request has not")
+  func noRoomForAnEndedAnswer() throws {
+    let side = Side(.client)
+    side.feed([.settings(), .settings(ack: true)])
+    let consumer = Recorder()
+    consumer.returnsCredit = false
+    let head = RequestHead(method: "POST", authority: "engine.test", path: "/")
+    let stream = try #require(side.session.open(head, endStream: false, consumer: consumer, now: side.now))
+    _ = side.output()
+    let part = [UInt8](repeating: 1, count: 16_000)
+    side.feed([.headers(1, [(":status", "200")]), .data(1, part), .data(1, part), .data(1, part)])
+    side.feed([.data(1, [2], end: true)])
+    stream.returnCredit(48_000)
+    #expect(consumer.hasEnded && stream.carrier != nil && side.frames().isEmpty)
+  }
+
   @Test("Bodies that the head forbids, or gives another length, are nghttp2's to refuse", arguments: 0..<4)
   func forbidden(variant: Int) throws {
     let head: [(String, String)] =
